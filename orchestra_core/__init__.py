@@ -1,0 +1,139 @@
+"""Orchestra: plan, race, settle and publish search configurations, with evidence.
+
+Names are imported when first used, so that `import orchestra_core` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestra_core.artifacts import ArtifactFolder, Home
+    from orchestra_core.datasets import Dataset, DatasetSource
+    from orchestra_core.errors import OrchestraError
+    from orchestra_core.experiment import Experiment, StrictModel
+    from orchestra_core.hookspecs import hookimpl
+    from orchestra_core.observation import Failure, LatencySample, Observation, Query, Unit, UnitResult
+    from orchestra_core.payloads import (
+        CommandRegistry,
+        ConfigurationEvidence,
+        DescribeRequest,
+        EventNotice,
+        Executor,
+        ExecutorRequest,
+        FinishedRun,
+        GuardEvidence,
+        PlanRequest,
+        PolicyIntent,
+        PolicyReceipt,
+        PolicyRequest,
+        ReportRequest,
+        RungEvidence,
+        RunnerRequest,
+        Tool,
+        ToolContext,
+    )
+    from orchestra_core.plan import Configuration, Plan, StagePlan
+    from orchestra_core.report import Decision, Report, Ruling, Verdict, Winner
+    from orchestra_core.runner import (
+        Fingerprint,
+        Health,
+        Load,
+        Parameter,
+        Runner,
+        RunnerDescription,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "artifacts": ("ArtifactFolder", "Home"),
+    "datasets": ("Dataset", "DatasetSource"),
+    "errors": ("OrchestraError",),
+    "experiment": ("Experiment", "StrictModel"),
+    "hookspecs": ("hookimpl",),
+    "observation": ("Failure", "LatencySample", "Observation", "Query", "Unit", "UnitResult"),
+    "payloads": (
+        "CommandRegistry",
+        "ConfigurationEvidence",
+        "DescribeRequest",
+        "EventNotice",
+        "Executor",
+        "ExecutorRequest",
+        "FinishedRun",
+        "GuardEvidence",
+        "PlanRequest",
+        "PolicyIntent",
+        "PolicyReceipt",
+        "PolicyRequest",
+        "ReportRequest",
+        "RungEvidence",
+        "RunnerRequest",
+        "Tool",
+        "ToolContext",
+    ),
+    "plan": ("Configuration", "Plan", "StagePlan"),
+    "report": ("Decision", "Report", "Ruling", "Verdict", "Winner"),
+    "runner": ("Fingerprint", "Health", "Load", "Parameter", "Runner", "RunnerDescription"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ArtifactFolder",
+    "CommandRegistry",
+    "Configuration",
+    "ConfigurationEvidence",
+    "Dataset",
+    "DatasetSource",
+    "Decision",
+    "DescribeRequest",
+    "EventNotice",
+    "Executor",
+    "ExecutorRequest",
+    "Experiment",
+    "Failure",
+    "Fingerprint",
+    "FinishedRun",
+    "GuardEvidence",
+    "Health",
+    "Home",
+    "LatencySample",
+    "Load",
+    "Observation",
+    "OrchestraError",
+    "Parameter",
+    "Plan",
+    "PlanRequest",
+    "PolicyIntent",
+    "PolicyReceipt",
+    "PolicyRequest",
+    "Query",
+    "Report",
+    "ReportRequest",
+    "Ruling",
+    "RungEvidence",
+    "Runner",
+    "RunnerDescription",
+    "RunnerRequest",
+    "StagePlan",
+    "StrictModel",
+    "Tool",
+    "ToolContext",
+    "Unit",
+    "UnitResult",
+    "Verdict",
+    "Winner",
+    "__version__",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'orchestra_core' has no attribute '{name}'")
+    return getattr(import_module(f"orchestra_core.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,168 @@
+"""Files that a run leaves: safe names, atomic writes, paths relative to the home folder.
+
+Together with `journal`, the only room that writes files.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestra_core.errors import InvalidName, StorageError
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+
+
+def check_name(name: str, what: str = "name") -> str:
+    """The name itself when it is safe as one part of a path, else raises InvalidName."""
+    if not _SAFE.fullmatch(name) or ".." in name:
+        raise InvalidName(
+            f"{name!r} is not a valid {what}",
+            hint="Use letters, digits, '_', '-' and '.'; no '/', no '..', at most 200 characters.",
+        )
+    return name
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError about `path` into a StorageError with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """The StorageError for an OSError about `path`."""
+    hints = {
+        errno.ENOSPC: "The disk is full: free some space and try again; nothing was half-written.",
+        errno.EFBIG: "A file size limit was reached: raise it and try again.",
+        errno.EDQUOT: "Your disk quota is used up: free some space and try again.",
+        errno.EACCES: "Make the folder writable, or choose another with --home.",
+        errno.EPERM: "Make the folder writable, or choose another with --home.",
+        errno.EROFS: "The file system is read-only: choose another home folder with --home.",
+    }
+    hint = hints.get(error.errno or 0, "Check the folder, or choose another with --home.")
+    return StorageError(f"cannot write: {error.strerror or error}", where=str(path), hint=hint)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that readers see the old content or the new, never a part. Synced to disk.
+
+    Raises StorageError; then nothing of the new content is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the kernel's lock on `path` (created when missing); waits for other holders."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:
+            os.close(descriptor)
+            raise
+    try:
+        yield
+    finally:
+        os.close(descriptor)  # closing the descriptor lets go of the lock
+
+
+def json_bytes(content: Any) -> bytes:
+    """Indented UTF-8 JSON with a final newline; NaN and infinity are refused (ValueError)."""
+    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds everything a project's runs leave."""
+
+    root: Path
+    reports_dir: str = "reports"
+    runs_dir: str = ".runs"
+
+    @property
+    def reports(self) -> Path:
+        """`reports/`."""
+        return self.root / self.reports_dir
+
+    @property
+    def winners(self) -> Path:
+        """`reports/winners.final.json`."""
+        return self.reports / "winners.final.json"
+
+    def journal(self, run_id: str) -> Path:
+        """`reports/events/<run_id>.jsonl`."""
+        return self.reports / "events" / f"{check_name(run_id, 'run id')}.jsonl"
+
+    def memory(self, run_id: str) -> Path:
+        """`reports/memory/<run_id>.json`."""
+        return self.reports / "memory" / f"{check_name(run_id, 'run id')}.json"
+
+    def job(self, job_id: str) -> Path:
+        """`.runs/<job_id>/`."""
+        return self.root / self.runs_dir / check_name(job_id, "job id")
+
+    def report_folder(self, run_id: str) -> ArtifactFolder:
+        """`reports/<run_id>/`, for reporters."""
+        return ArtifactFolder(self.reports / check_name(run_id, "run id"), self.root)
+
+    def relative(self, path: Path) -> str:
+        """A path as artifacts are named: relative to the home folder."""
+        return path.relative_to(self.root).as_posix()
+
+    def run_ids(self) -> list[str]:
+        """Ids of every run that has a journal here, oldest name first."""
+        return sorted(path.stem for path in (self.reports / "events").glob("*.jsonl"))
+
+
+@dataclass(frozen=True)
+class ArtifactFolder:
+    """One run's folder of artifacts; remembers what was written."""
+
+    folder: Path
+    home: Path
+    written: list[str] = field(default_factory=list)
+    """Paths relative to the home folder, in the order written."""
+
+    def write_bytes(self, name: str, data: bytes) -> str:
+        """Write one file atomically; returns its path relative to the home folder.
+
+        Raises InvalidName for a name that is not a plain file name, StorageError when it can't.
+        """
+        path = self.folder / check_name(name, "artifact name")
+        write_atomic(path, data)
+        relative = path.relative_to(self.home).as_posix()
+        if relative not in self.written:
+            self.written.append(relative)
+        return relative
+
+    def write_text(self, name: str, text: str) -> str:
+        """`write_bytes` for UTF-8 text."""
+        return self.write_bytes(name, text.encode())
+
+    def write_json(self, name: str, content: Mapping[str, Any] | Sequence[Any]) -> str:
+        """`write_bytes` for indented JSON; NaN is refused."""
+        return self.write_bytes(name, json_bytes(content))

@@ -1,0 +1,235 @@
+"""Every error that Orchestra raises on purpose.
+
+    OrchestraError                       code           exit
+    ├── UsageError                       usage          2
+    │   ├── ExperimentError              experiment     2
+    │   ├── DataError                    data           2
+    │   ├── InvalidName                  name           2
+    │   └── RunNotFound                  run_not_found  2
+    ├── PluginError                      plugin         2
+    │   ├── PluginNotFound               plugin_missing 2
+    │   ├── PluginLoadError              plugin_load    2
+    │   ├── DuplicateName                duplicate      2
+    │   ├── RunnerSelectionError         runner         2
+    │   └── HookError                    hook           2
+    ├── InfrastructureError              infrastructure 3
+    │   ├── TargetError                  target         3
+    │   │   ├── HealthFailed             health         3
+    │   │   ├── RunnerTimeout            timeout        3
+    │   │   └── IdsDoNotAlign            ids            3
+    │   ├── DatasetUnavailable           dataset        3
+    │   ├── StorageError                 storage        3
+    │   └── BudgetExhausted              budget         3
+    ├── GuardDenied                      denied         1
+    ├── StatisticsError                  statistics     2
+    │   ├── MisalignedQueries            misaligned     2
+    │   └── TooFewQueries                too_few        2
+    └── RunCancelled                     cancelled      130
+
+Each class has a stable ``code`` for machines and an ``exit_code`` for the shell; each error says
+what was wrong (the message), where (``where``), and what to do next (``hint``). The exit codes of
+`orchestra run` are those of DESIGN §9; 130 is the shell's own number for a Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+
+class OrchestraError(Exception):
+    """Base class; `where` names a file, key, line or plugin; `details` must be JSON-ready."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+        self.details = dict(details or {})
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+    def as_payload(self) -> dict[str, Any]:
+        """The `error` object of a failure event: `type, msg, hint, details`."""
+        return {"type": self.code, "msg": str(self), "hint": self.hint, "details": self.details}
+
+
+class UsageError(OrchestraError):
+    """The user asked for something that cannot be done as asked."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class ExperimentError(UsageError):
+    """The experiment (file, environment or --set) is not valid."""
+
+    code = "experiment"
+
+
+class DataError(UsageError):
+    """A dataset's files are malformed, or disagree with each other."""
+
+    code = "data"
+
+
+class InvalidName(UsageError):
+    """A name that would become part of a path is not a safe name."""
+
+    code = "name"
+
+
+class RunNotFound(UsageError):
+    """No journal of that run id under the reports folder."""
+
+    code = "run_not_found"
+
+
+class PluginError(OrchestraError):
+    """A plugin is missing, broken, in conflict, or failed in a hook."""
+
+    code = "plugin"
+    exit_code = 2
+
+
+class PluginNotFound(PluginError):
+    """A plugin was named that is not installed."""
+
+    code = "plugin_missing"
+
+
+class PluginLoadError(PluginError):
+    """A plugin failed while it was imported, checked or registered."""
+
+    code = "plugin_load"
+
+
+class DuplicateName(PluginError):
+    """Two plugins provide one name; the message names both."""
+
+    code = "duplicate"
+
+
+class RunnerSelectionError(PluginError):
+    """No runner, or more than one, where a run needs exactly one."""
+
+    code = "runner"
+
+
+class HookError(PluginError):
+    """A hook implementation raised, or answered with the wrong type."""
+
+    code = "hook"
+
+
+class InfrastructureError(OrchestraError):
+    """The world outside failed: target, disk, network, budget."""
+
+    code = "infrastructure"
+
+
+class TargetError(InfrastructureError):
+    """The target answered wrongly, or not at all."""
+
+    code = "target"
+
+
+class HealthFailed(TargetError):
+    """A health check failed before any query was sent."""
+
+    code = "health"
+
+
+class RunnerTimeout(TargetError):
+    """The runner did not come back in time."""
+
+    code = "timeout"
+
+
+class IdsDoNotAlign(TargetError):
+    """Retrieved ids match nothing in the corpus or the qrels."""
+
+    code = "ids"
+
+
+class DatasetUnavailable(InfrastructureError):
+    """The dataset's data is not on this machine and could not be fetched."""
+
+    code = "dataset"
+
+
+class StorageError(InfrastructureError):
+    """A file could not be read or written."""
+
+    code = "storage"
+
+
+class BudgetExhausted(InfrastructureError):
+    """A limit of the run (wall time, requests, cost) was reached before a verdict."""
+
+    code = "budget"
+
+
+class GuardDenied(OrchestraError):
+    """A guard said no."""
+
+    code = "denied"
+    exit_code = 1
+
+
+class StatisticsError(OrchestraError):
+    """Figures that cannot be compared, or too few of them."""
+
+    code = "statistics"
+    exit_code = 2
+
+
+class MisalignedQueries(StatisticsError):
+    """Two arms do not cover the same queries."""
+
+    code = "misaligned"
+
+
+class TooFewQueries(StatisticsError):
+    """Fewer queries than the method needs."""
+
+    code = "too_few"
+
+
+class RunCancelled(OrchestraError):
+    """The user interrupted the run; what was done is recorded."""
+
+    code = "cancelled"
+    exit_code = 130
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint naming the nearest known word, else the first few known ones; empty when none exist."""
+    words = sorted(known)
+    close = get_close_matches(name, words, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    if not words:
+        return ""
+    listed = ", ".join(words[:12]) + (", …" if len(words) > 12 else "")
+    return f"Known: {listed}."
+
+
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """The `error` object for any exception; unexpected ones are named by their class."""
+    if isinstance(error, OrchestraError):
+        return error.as_payload()
+    message = str(error) or type(error).__name__
+    return {"type": type(error).__name__, "msg": message, "hint": "", "details": {}}

@@ -1,0 +1,217 @@
+"""Experiment: what the user asks for, as strict models; one YAML file describes it.
+
+Built by `layers.build_experiment` (defaults < runner's defaults < file < environment < --set).
+Nothing here reads files or knows a plugin.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from orchestra_core.runner import ParameterValue
+
+
+class StrictModel(BaseModel):
+    """Unknown keys are errors, values are not coerced from other types, instances are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+
+def _to_seconds(value: object) -> object:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if not match:
+            raise ValueError("expected seconds, or a duration such as 30m, 90s or 2h")
+        return float(match[1]) * _SECONDS[match[2]]
+    return value
+
+
+def _check_name(value: str) -> str:
+    if not _SAFE_NAME.fullmatch(value) or ".." in value:
+        raise ValueError(
+            "expected a name of letters, digits, '_', '-' and '.', at most 80 characters long"
+        )
+    return value
+
+
+def _check_unique(values: tuple[ParameterValue, ...]) -> tuple[ParameterValue, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index] and not isinstance(value, bool):
+            raise ValueError(f"the value {value!r} stands twice")
+    return values
+
+
+def _to_margin(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
+        if not match:
+            raise ValueError("expected a share such as 20%, or a number in the metric's own unit")
+        return {"relative": float(match[1]) / 100}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"absolute": float(value)}
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_to_seconds), Field(gt=0)]
+Name = Annotated[str, AfterValidator(_check_name)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Values = Annotated[
+    tuple[ParameterValue, ...], Field(min_length=1, strict=False), AfterValidator(_check_unique)
+]
+
+
+class Margin(StrictModel):
+    """How much worse a metric may get: `20%` of the baseline's figure, or a number in its unit."""
+
+    relative: float | None = Field(default=None, ge=0)
+    absolute: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Margin:
+        if (self.relative is None) == (self.absolute is None):
+            raise ValueError("expected either a share such as 20%, or a number")
+        return self
+
+    def allowed(self, baseline: float) -> float:
+        """The largest increase over `baseline` that is still accepted, in the metric's unit."""
+        if self.relative is not None:
+            return self.relative * abs(baseline)
+        return self.absolute or 0.0
+
+
+class Collection(StrictModel):
+    """One way of chunking a dataset's corpus."""
+
+    dataset: str | None = None
+    """The experiment's dataset when left out."""
+    chunking: str = "para"
+
+
+class RunnerSection(StrictModel):
+    """Which runner asks the target, and how patiently."""
+
+    plugin: str | None = None
+    """The runner's name; may be left out while just one runner is installed."""
+    backend: str | None = None
+    """One of the runner's backends; its first one when left out."""
+    base_url: str | None = None
+    host_aliases: dict[str, str] = {}
+    allowed_hosts: tuple[str, ...] = Field(default=(), strict=False)
+    health_endpoints: tuple[str, ...] = Field(
+        default=("/ready", "/api/health/embeddings"), strict=False
+    )
+    rate_limit_per_sec: float = Field(default=4.0, ge=0)
+    """Requests per second; 0 switches the limit off. Ignored by in-process backends."""
+    max_retries: int = Field(default=3, ge=0)
+    backoff_s: float = Field(default=2.0, ge=0)
+    timeout_s: float = Field(default=30.0, gt=0)
+    runner_cmd: tuple[str, ...] = Field(default=(), strict=False)
+    runner_timeout_s: float = Field(default=1200.0, gt=0)
+    """Seconds that one unit of work may take before RUNNER_TIMEOUT."""
+
+
+class Objective(StrictModel):
+    """What is maximised, and what must hold. Ties: lower p95, then lower cost, then plan order."""
+
+    maximize: str = "recall@10"
+    subject_to: dict[str, float] = {}
+    """Metric → upper limit, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""
+
+
+class SmokeSection(StrictModel):
+    """A first look: does the target answer, and with ids that we know?"""
+
+    sample: Count = 50
+    configurations: Count = 3
+    """The baseline and this many configurations spread over the plan."""
+
+
+class GridSection(StrictModel):
+    """The race over all configurations."""
+
+    sample: Count = 100
+    budget: Share = 0.15
+    """Share of the full grid's evaluations that may be spent; 1.0: only certain drops."""
+    delta: float = Field(default=0.05, gt=0, lt=1)
+    """Chance of ever dropping the true best by a drop called certain."""
+    epsilon: float = Field(default=0.005, ge=0)
+    """Differences of the objective up to this are no differences."""
+    probe: int = Field(default=10, ge=0)
+    """Timed requests per configuration and rung, where `evaluate` cannot time them itself."""
+
+
+class AbSection(StrictModel):
+    """The challenger against the baseline, on queries that nobody tuned on."""
+
+    sample: Count = 200
+    seed: int | None = None
+    """Orders the confirmation queries; the experiment's seed when left out."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    margin: dict[str, Annotated[Margin, BeforeValidator(_to_margin)]] = {
+        "p95_ms": Margin(absolute=25.0),
+        "cost_per_query": Margin(absolute=0.0001),
+    }
+
+
+class StagesSection(StrictModel):
+    """Sizes and dials of the stages."""
+
+    confirmation: float = Field(default=0.5, gt=0, lt=1)
+    """Share of the labelled queries that is kept away from smoke and grid."""
+    smoke: SmokeSection = SmokeSection()
+    grid: GridSection = GridSection()
+    ab: AbSection = AbSection()
+
+
+class Limits(StrictModel):
+    """What a run may spend before it stops with a report of what is done."""
+
+    wall: Seconds = 1800.0
+    requests: Count = 100_000
+    cost_usd: float = Field(default=5.0, gt=0)
+    configurations: Count = 5000
+
+
+class Paths(StrictModel):
+    """Folders relative to the home folder."""
+
+    reports_dir: str = "reports"
+    runs_dir: str = ".runs"
+
+    @model_validator(mode="after")
+    def _inside_home(self) -> Paths:
+        for value in (self.reports_dir, self.runs_dir):
+            if not value or value.startswith(("/", "~")) or ".." in value.split("/"):
+                raise ValueError(f"expected a folder inside the home folder, not '{value}'")
+        return self
+
+
+class Experiment(StrictModel):
+    """One YAML file, complete: every key has a value."""
+
+    name: Name = "experiment"
+    dataset: str = ""
+    """A dataset's name, `beir:PATH` or `ir_datasets:ID`; the runner's default when left out."""
+    collections: dict[Name, Collection] = {}
+    runner: RunnerSection = RunnerSection()
+    objective: Objective = Objective()
+    baseline: dict[str, ParameterValue] = {}
+    space: dict[str, Values] = Field(default={}, min_length=1)
+    stages: StagesSection = StagesSection()
+    limits: Limits = Limits()
+    seed: Annotated[int, Field(ge=0)] = 20251107
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 4
+    plugins: dict[str, dict[str, object]] = {}
+    """One section per plugin, checked against that plugin's own settings model."""
+    paths: Paths = Paths()
+    version: Literal[1] = 1
+    """The version of this file format."""

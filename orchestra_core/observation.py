@@ -1,0 +1,89 @@
+"""What was asked and what was seen: the noun between a plan and a report.
+
+Runners produce these, executors carry them, `evaluation` scores them, `artifacts` stores them.
+Plain frozen dataclasses, because a run makes hundreds of thousands of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question of the dataset."""
+
+    query_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request gave no ranking."""
+
+    reason: str
+    """Short and countable: `timeout`, `http_503`, `ValueError`."""
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen for one (configuration, query)."""
+
+    config_id: str
+    query_id: str
+    ranking: tuple[str, ...] = ()
+    """Document ids, best first, no duplicates; empty when failed."""
+    scores: tuple[float, ...] = ()
+    """The target's own scores aligned to `ranking`; may be empty."""
+    latency_ms: float | None = None
+    """Milliseconds of this very request; None where work was shared with other configurations."""
+    cost: float | None = None
+    """USD of this very request; None where the runner only prices probes."""
+    attempts: int = 1
+    breakdown_ms: Mapping[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySample:
+    """One timed request of a probe; never answered from shared or cached work."""
+
+    config_id: str
+    query_id: str
+    latency_ms: float
+    """Milliseconds from the scheduled send to the full answer."""
+    scheduled_s: float = 0.0
+    """Seconds from the start of the probe to the scheduled send."""
+    cost: float | None = None
+    """USD of this request by the runner's cost model."""
+    breakdown_ms: Mapping[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The piece of work that an executor hands to a runner: configurations × a query block."""
+
+    stage: str
+    rung: int
+    config_ids: tuple[str, ...]
+    query_ids: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of (configuration, query) evaluations."""
+        return len(self.config_ids) * len(self.query_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """What came back for a unit; `error` when the runner failed as a whole."""
+
+    unit: Unit
+    observations: tuple[Observation, ...]
+    seconds: float
+    error: Mapping[str, Any] | None = None

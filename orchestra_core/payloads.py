@@ -1,0 +1,227 @@
+"""The one frozen payload that each hook takes. A new field breaks no plugin.
+
+Every payload carries `settings`: the receiving plugin's own section of the experiment, validated
+against the model it gave in `orchestra_settings` (None when it gave none). The caller in
+`plugins.calls` fills it in anew for each plugin, so no plugin sees another's settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import click
+    import numpy as np
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+    from orchestra_core.artifacts import ArtifactFolder
+    from orchestra_core.datasets import Dataset
+    from orchestra_core.experiment import Experiment
+    from orchestra_core.observation import Unit, UnitResult
+    from orchestra_core.plan import Configuration, Plan
+    from orchestra_core.report import Metrics, Report, Verdict, Winner
+    from orchestra_core.runner import RunnerDescription
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What all payloads share."""
+
+    settings: BaseModel | None = field(default=None, kw_only=True)
+    """The receiving plugin's own validated settings."""
+
+
+@dataclass(frozen=True)
+class DescribeRequest(Payload):
+    """Asked before the experiment is complete, so values may still be missing."""
+
+    dataset: str | None = None
+    """The dataset the user named, if any."""
+    backend: str | None = None
+    """`runner.backend` as the user named it, if any."""
+
+
+@dataclass(frozen=True)
+class PlanRequest(Payload):
+    """Everything a planner may look at."""
+
+    experiment: Experiment
+    description: RunnerDescription
+    dataset: Dataset
+
+
+@dataclass(frozen=True)
+class RunnerRequest(Payload):
+    """What a runner needs to open itself."""
+
+    experiment: Experiment
+    dataset: Dataset
+    configurations: Sequence[Configuration]
+    """All that the run may ask about, the baseline first."""
+    cache_dir: Path
+    """A folder of the user's cache that this plugin alone writes to."""
+    emit: Callable[[str, Mapping[str, Any]], None]
+    """Record `RETRY`, `ALIAS_APPLIED` or `RUNNER_TIMEOUT` with a payload of JSON values."""
+
+
+@dataclass(frozen=True)
+class ExecutorRequest(Payload):
+    """How work should be spread."""
+
+    concurrency: int
+    unit_timeout_s: float
+
+
+@dataclass(frozen=True)
+class ConfigurationEvidence:
+    """What is known of one configuration after a rung."""
+
+    config_id: str
+    scores: NDArray[np.float64]
+    """The objective per query, float64 of shape (n_queries,), aligned to `query_ids`; 0 if failed."""
+    metrics: Metrics
+    failures: int
+    count: int
+
+
+@dataclass(frozen=True)
+class RungEvidence(Payload):
+    """What reflection sees: every configuration still in the race, on the same queries."""
+
+    stage: Literal["smoke", "grid"]
+    rung: int
+    """From 0."""
+    rungs: int
+    plan: Plan
+    objective: str
+    """The metric of the scores."""
+    query_ids: tuple[str, ...]
+    """All queries asked so far in this stage."""
+    configurations: tuple[ConfigurationEvidence, ...]
+    """In plan order."""
+    best_so_far: tuple[float, ...]
+    """Mean objective of the leader after each earlier rung."""
+    evaluations_spent: int
+    evaluations_allowed: int
+    """The grid's budget in (configuration, query) pairs."""
+    next_rung_queries: int
+    """Queries of the next rung; 0 after the last."""
+
+
+@dataclass(frozen=True)
+class GuardEvidence(Payload):
+    """What a guard rules on."""
+
+    point: Literal["plan", "publish"]
+    """`plan`: before anything is sent. `publish`: a winner is about to be published."""
+    run_id: str
+    plan: Plan
+    verdict: Verdict | None = None
+    winner: Winner | None = None
+    baseline_metrics: Metrics = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PolicyRequest(Payload):
+    """A winner that every guard allowed; apply it and read it back."""
+
+    run_id: str
+    winner: Winner
+    previous: Mapping[str, Any] | None
+    """The record of the last published winner, for comparison; None the first time."""
+
+
+@dataclass(frozen=True)
+class PolicyReceipt:
+    """What an applied policy says of itself. `verified`: read back from the target and equal."""
+
+    verified: bool
+    summary: str
+    undo: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values that the same plugin needs to roll back."""
+
+
+@dataclass(frozen=True)
+class PolicyIntent(Payload):
+    """A policy of yours that must be undone, because this or a later step failed."""
+
+    run_id: str
+    winner: Winner
+    undo: Mapping[str, Any] = field(default_factory=dict)
+    """From your receipt; empty when applying itself failed half-way."""
+
+
+@dataclass(frozen=True)
+class ReportRequest(Payload):
+    """Tell the story of a run from the report alone."""
+
+    report: Report
+    artifacts: ArtifactFolder
+    """Writes files atomically, and refuses names outside the run's own folder."""
+
+
+@dataclass(frozen=True)
+class EventNotice(Payload):
+    """An event that was just written to the journal."""
+
+    run_id: str
+    seq: int
+    event_type: str
+    payload: Mapping[str, Any]
+    created_at: str
+
+
+@dataclass(frozen=True)
+class FinishedRun(Payload):
+    """The very last call of a run."""
+
+    run_id: str
+    status: str
+    exit_code: int
+    error: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class CommandRegistry(Payload):
+    """Where a plugin adds its own click commands, such as `orchestra fiqa`."""
+
+    add: Callable[[click.Command], None]
+    """Raises DuplicateName when the command's name is taken."""
+
+
+@dataclass(frozen=True)
+class ToolContext(Payload):
+    """Asked by servers (such as an MCP server) for callable tools."""
+
+    home: Path
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function that a server may offer to its clients."""
+
+    name: str
+    description: str
+    arguments: type[BaseModel]
+    """A strict model; its JSON schema is the tool's input schema."""
+    call: Callable[[Any], Mapping[str, Any]]
+    """Called with an instance of `arguments`; answers with JSON values."""
+
+
+class Executor(Protocol):
+    """Spreads units over threads, processes or machines."""
+
+    def run(
+        self, units: Sequence[Unit], evaluate: Callable[[Unit], UnitResult]
+    ) -> Iterator[UnitResult]:
+        """One result per unit, in any order; `evaluate` never raises.
+
+        A unit that exceeds `unit_timeout_s` yields a result with an error instead of blocking.
+        """
+
+    def close(self) -> None:
+        """Stop taking work; called exactly once."""

@@ -1,0 +1,213 @@
+"""Report: what a run found. A view of the journal's fold; reporters see this and nothing else.
+
+`journal.reporting.build_report` makes it from a `RunState`; it can be made again at any time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from orchestra_core.experiment import Objective, StrictModel
+
+if TYPE_CHECKING:
+    from orchestra_core.runner import ParameterValue
+
+RunStatus = Literal["running", "completed", "early_stopped", "failed", "cancelled"]
+DecisionKind = Literal["keep", "shrink", "early_stop"]
+VerdictKind = Literal["win", "no_difference", "regression", "inconclusive"]
+RulingKind = Literal["allow", "warn", "deny"]
+Metrics = dict[str, float | None]
+"""Metric key (`recall@10`, `p95_ms`, `cost_per_query`, `count`, `failures`, …) → figure; None where
+nothing was measured. Latencies in milliseconds, cost in USD, qualities in 0..1."""
+
+
+class Decision(StrictModel):
+    """What reflection says after a rung."""
+
+    kind: DecisionKind
+    reason: str
+    """A sentence for people, with the figures that led to it."""
+    rule: str
+    """The rule's short name, such as `failure_rate`."""
+    figures: dict[str, float] = {}
+    survivors: tuple[str, ...] = Field(default=(), strict=False)
+    """For `shrink`: config_ids that stay in the race, best first."""
+    certain: tuple[str, ...] = Field(default=(), strict=False)
+    """For `shrink`: those dropped because the evidence settles it; other drops are forced ones."""
+    scope: Literal["stage", "run"] = "stage"
+    """For `early_stop`: whether this stage ends (and the next begins), or the whole run."""
+    plugin: str = ""
+    """Filled in by the core."""
+
+
+class Ruling(StrictModel):
+    """What a guard says."""
+
+    kind: RulingKind
+    reason: str
+    rule: str = ""
+    hint: str = ""
+    figures: dict[str, float] = {}
+    plugin: str = ""
+    """Filled in by the core."""
+
+
+class MetricDifference(StrictModel):
+    """One row of the A/B's difference table; delta is challenger - baseline, in the metric's unit."""
+
+    metric: str
+    baseline: float | None
+    challenger: float | None
+    delta: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    unit: str = ""
+
+
+class Verdict(StrictModel):
+    """What the A/B says."""
+
+    kind: VerdictKind
+    reason: str
+    metric: str
+    """The objective."""
+    baseline: str
+    """config_id."""
+    challenger: str
+    """config_id; equal to `baseline` when the grid found nothing better to try."""
+    queries: int = 0
+    looks: int = 1
+    """How often the growing sample was tested; the error is spent over the looks."""
+    confidence: float = 0.95
+    diff_table: tuple[MetricDifference, ...] = Field(default=(), strict=False)
+    wins: int = 0
+    ties: int = 0
+    losses: int = 0
+    queries_needed: int | None = None
+    """For `inconclusive`: confirmation queries that would probably settle it, in all."""
+    test: str = ""
+    """Methods by name, for people who want to check."""
+    warnings: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class JobSummary(StrictModel):
+    """The figures of one configuration in one stage; the detail lies in `.runs/<job_id>/`."""
+
+    job_id: str
+    config_id: str
+    stage: str
+    status: Literal["ok", "failed"]
+    metrics: Metrics
+    failures_by_reason: dict[str, int] = {}
+    latency_breakdown_ms: dict[str, float] = {}
+    path: str = ""
+    """Folder relative to the home folder."""
+    error: dict[str, Any] | None = None
+
+
+class Candidate(StrictModel):
+    """A configuration as the race left it."""
+
+    config_id: str
+    parameters: dict[str, ParameterValue]
+    metrics: Metrics
+    """From the grid, over `metrics['count']` tuning queries; empty when it was never asked."""
+    dropped_in_rung: int | None = None
+    """None: it reached the end of the race."""
+    drop: Literal["certain", "forced"] | None = None
+
+
+class Rung(StrictModel):
+    """One rung of the race, after reflection."""
+
+    rung: int
+    queries: int
+    entered: int
+    survivors: tuple[str, ...] = Field(strict=False)
+    dropped_certain: tuple[str, ...] = Field(default=(), strict=False)
+    dropped_forced: tuple[str, ...] = Field(default=(), strict=False)
+    best: str | None = None
+    best_value: float | None = None
+    evaluations: int = 0
+
+
+class Winner(StrictModel):
+    """The configuration the run recommends."""
+
+    config_id: str
+    parameters: dict[str, ParameterValue]
+    metrics: Metrics
+    """From the A/B's confirmation queries."""
+    is_baseline: bool = False
+
+
+class PluginRecord(StrictModel):
+    """A plugin that took part."""
+
+    name: str
+    version: str
+    distribution: str
+    hooks: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class Report(StrictModel):
+    """Everything a reporter may tell."""
+
+    run_id: str
+    name: str
+    status: RunStatus
+    started_at: str
+    """ISO 8601, UTC."""
+    ended_at: str | None
+    dataset: str
+    plan_hash: str
+    objective: Objective
+    fingerprint: dict[str, Any]
+    plugins: tuple[PluginRecord, ...] = Field(strict=False)
+    baseline: Candidate
+    candidates: tuple[Candidate, ...] = Field(strict=False)
+    """In plan order; without the baseline unless the space holds it too."""
+    jobs: tuple[JobSummary, ...] = Field(strict=False)
+    rungs: tuple[Rung, ...] = Field(default=(), strict=False)
+    decisions: tuple[Decision, ...] = Field(default=(), strict=False)
+    rulings: tuple[Ruling, ...] = Field(default=(), strict=False)
+    verdict: Verdict | None = None
+    winner: Winner | None = None
+    published: bool = False
+    not_published_because: str = ""
+    evaluations: int = 0
+    """(configuration, query) pairs asked in the grid."""
+    evaluations_full: int = 0
+    """What the full grid would have taken."""
+    requests: int = 0
+    """Evaluations and timed requests over all stages."""
+    cost_usd: float = 0.0
+    failures: dict[str, int] = {}
+    """Reason → how many requests failed with it, over all stages."""
+    warnings: tuple[str, ...] = Field(default=(), strict=False)
+    error: dict[str, Any] | None = None
+    """`type, msg, hint, details` when the run failed."""
+
+    @property
+    def grid_decision(self) -> Decision | None:
+        """The last decision that shaped the race, else the last one of all."""
+        shaping = [d for d in self.decisions if d.kind != "keep"]
+        ordered = shaping or list(self.decisions)
+        return ordered[-1] if ordered else None
+
+    def candidate(self, config_id: str) -> Candidate:
+        """The baseline or a candidate by id. Raises KeyError."""
+        for candidate in (*self.candidates, self.baseline):
+            if candidate.config_id == config_id:
+                return candidate
+        raise KeyError(config_id)
+
+    def job(self, stage: str, config_id: str) -> JobSummary | None:
+        """The job of one configuration in one stage, or None."""
+        for job in self.jobs:
+            if job.stage == stage and job.config_id == config_id:
+                return job
+        return None

@@ -1,0 +1,115 @@
+"""The runner's side of the contract: how Orchestra asks a target.
+
+A runner plugin describes itself (`RunnerDescription`, before anything heavy is imported) and opens
+a `Runner` for one run. Implementations should inherit the conformance tests of
+`orchestra_core.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from orchestra_core.observation import LatencySample, Observation, Query
+    from orchestra_core.plan import Configuration
+
+ParameterValue = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One knob that a target understands."""
+
+    name: str
+    summary: str
+    kind: Literal["choice", "integer", "number", "number_or_off", "boolean"]
+    short: str = ""
+    """Abbreviation in a `config_id`; the full name when empty, nothing at all for `-`."""
+    choices: tuple[str, ...] = ()
+    """Allowed words where kind is `choice`; empty: any word."""
+    minimum: float | None = None
+    maximum: float | None = None
+    inert_when: Mapping[str, tuple[ParameterValue, ...]] = field(default_factory=dict)
+    """Where any named parameter has one of these values, this one has no effect and is left out."""
+    default: ParameterValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerDescription:
+    """What a runner plugin says of itself before it opens anything."""
+
+    name: str
+    backends: tuple[str, ...] = ("default",)
+    parameters: tuple[Parameter, ...] | None = None
+    """None: any parameter is passed through unchecked."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """A layer of experiment keys between the core's defaults and the user's file."""
+    shares_work: bool = False
+    """True: `evaluate` is cheaper with many configurations at once, so units hold all of them."""
+    rate_limited: bool = True
+    """True: requests count against `runner.rate_limit_per_sec` (network backends)."""
+    seconds_per_request: float = 0.1
+    """The runner's own guess, used by `orchestra plan` before any run was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What is being measured; two runs compare only when these agree."""
+
+    target: str
+    """Name and version of the engine or service."""
+    corpus_sha256: str
+    documents: int
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    """Collection name → content hash of its index."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Distribution → version of whatever decides the rankings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer to 'can you be asked now?'."""
+
+    ok: bool
+    message: str = ""
+    hint: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a probe drives the target. `closed`: `concurrency` clients, each waiting for its answer."""
+
+    mode: Literal["closed"] = "closed"
+    concurrency: int = 1
+    warmup: int = 0
+    """Requests sent first and not reported."""
+
+
+class Runner(Protocol):
+    """The object that asks the target. One per run; `evaluate` may be called from several threads."""
+
+    def fingerprint(self) -> Fingerprint:
+        """What is being measured: index, corpus, versions."""
+
+    def health(self) -> Health:
+        """Checked once before any query is sent."""
+
+    def evaluate(
+        self, configurations: Sequence[Configuration], queries: Sequence[Query]
+    ) -> Iterable[Observation]:
+        """Quality: exactly one observation per (configuration, query), in any order.
+
+        May share work over configurations. A failed request is an observation with `failure`,
+        not an exception; an exception fails the whole unit.
+        """
+
+    def probe(
+        self, configuration: Configuration, queries: Sequence[Query], load: Load
+    ) -> Iterable[LatencySample]:
+        """Latency: every query asked for this configuration alone, nothing shared or cached."""
+
+    def close(self) -> None:
+        """Release what the runner holds; called exactly once."""

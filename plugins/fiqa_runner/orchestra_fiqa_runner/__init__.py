@@ -1,0 +1,1 @@
+"""FiQA questions and an embedded hybrid search engine, as an Orchestra runner."""

@@ -1,0 +1,1 @@
+"""Failure rate, variance and plateau rules for Orchestra's grid."""

@@ -1,0 +1,1 @@
+"""Winners, Pareto and A/B artifacts for Orchestra."""
