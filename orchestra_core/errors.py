@@ -24,6 +24,7 @@
     ├── StatisticsError                  statistics     2
     │   ├── MisalignedQueries            misaligned     2
     │   └── TooFewQueries                too_few        2
+    ├── EarlyStop                        early_stop     3
     └── RunCancelled                     cancelled      130
 
 Each class has a stable ``code`` for machines and an ``exit_code`` for the shell; each error says
@@ -206,6 +207,12 @@ class TooFewQueries(StatisticsError):
     """Fewer queries than the method needs."""
 
     code = "too_few"
+
+
+class EarlyStop(OrchestraError):
+    """Reflection ended the whole run, for example because too many requests failed."""
+
+    code = "early_stop"
 
 
 class RunCancelled(OrchestraError):

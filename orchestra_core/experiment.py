@@ -176,7 +176,7 @@ class Limits(StrictModel):
     """What a run may spend before it stops with a report of what is done."""
 
     wall: Seconds = 1800.0
-    requests: Count = 100_000
+    requests: Count = 20_000
     cost_usd: float = Field(default=5.0, gt=0)
     configurations: Count = 5000
 

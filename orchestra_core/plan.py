@@ -9,14 +9,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from orchestra_core.experiment import Experiment, StrictModel
-
-if TYPE_CHECKING:
-    from orchestra_core.runner import ParameterValue
+from orchestra_core.runner import ParameterValue
 
 StageName = Literal["smoke", "grid", "ab", "select", "publish"]
 STAGE_ORDER: tuple[StageName, ...] = ("smoke", "grid", "ab", "select", "publish")

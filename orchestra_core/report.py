@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from orchestra_core.experiment import Objective, StrictModel
-
-if TYPE_CHECKING:
-    from orchestra_core.runner import ParameterValue
+from orchestra_core.runner import ParameterValue
 
 RunStatus = Literal["running", "completed", "early_stopped", "failed", "cancelled"]
 DecisionKind = Literal["keep", "shrink", "early_stop"]
@@ -39,7 +37,9 @@ class Decision(StrictModel):
     scope: Literal["stage", "run"] = "stage"
     """For `early_stop`: whether this stage ends (and the next begins), or the whole run."""
     plugin: str = ""
-    """Filled in by the core."""
+    """Filled in by the core, as are `stage` and `rung`."""
+    stage: str = ""
+    rung: int = 0
 
 
 class Ruling(StrictModel):
@@ -51,7 +51,8 @@ class Ruling(StrictModel):
     hint: str = ""
     figures: dict[str, float] = {}
     plugin: str = ""
-    """Filled in by the core."""
+    """Filled in by the core, as is `point` (`plan` or `publish`)."""
+    point: str = ""
 
 
 class MetricDifference(StrictModel):

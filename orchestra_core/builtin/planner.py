@@ -1,0 +1,136 @@
+"""The default planner: split the queries, expand the space, size the stages."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+from orchestra_core.errors import ExperimentError
+from orchestra_core.experiment import Experiment
+from orchestra_core.hookspecs import hookimpl
+from orchestra_core.parameters import baseline_configuration, expand
+from orchestra_core.payloads import PlanRequest
+from orchestra_core.plan import Configuration, Plan, StagePlan
+
+SMALLEST_RUNG = 5
+
+
+@hookimpl(trylast=True)
+def orchestra_plan(request: PlanRequest) -> Plan:
+    """Smoke, a grid in rungs of doubling size, a growing A/B, select, publish."""
+    experiment = request.experiment
+    query_ids = [query.query_id for query in request.dataset.judged_queries()]
+    tuning, confirmation = split_queries(query_ids, experiment)
+    baseline = baseline_configuration(experiment, request.description)
+    configurations = expand(experiment, request.description)
+    stages = (
+        _smoke(experiment, baseline, configurations, tuning),
+        _grid(experiment, configurations, tuning),
+        _ab(experiment, confirmation),
+        StagePlan(name="select"),
+        StagePlan(name="publish"),
+    )
+    return Plan(
+        experiment=experiment,
+        dataset=request.dataset.name,
+        dataset_sha256=request.dataset.sha256,
+        queries=len(query_ids),
+        baseline=baseline,
+        configurations=configurations,
+        tuning=tuning,
+        confirmation=confirmation,
+        stages=stages,
+    )
+
+
+def split_queries(
+    query_ids: Sequence[str], experiment: Experiment
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Disjoint tuning and confirmation ids, each in the order of use.
+
+    Membership follows the experiment's seed, the confirmation order the A/B's. Order is by hash, so
+    it is the same on every machine and hardly changes when a few queries are added.
+    Raises ExperimentError when the samples do not fit.
+    """
+    stages = experiment.stages
+    shuffled = _order(query_ids, experiment.seed)
+    size = max(round(len(shuffled) * stages.confirmation), stages.ab.sample)
+    wanted = max(stages.smoke.sample, stages.grid.sample)
+    if size + wanted > len(shuffled):
+        raise _too_large(len(shuffled), stages.ab.sample, wanted, experiment)
+    confirmation, tuning = shuffled[:size], shuffled[size:]
+    ab_seed = experiment.seed if stages.ab.seed is None else stages.ab.seed
+    return tuple(tuning), tuple(_order(confirmation, ab_seed))
+
+
+def rung_sizes(sample: int, budget: float) -> list[int]:
+    """Cumulative queries after each rung: doubling, the first one half of an even budget."""
+    first = min(sample, max(SMALLEST_RUNG, round(sample * budget / 2)))
+    sizes = [first]
+    while sizes[-1] < sample:
+        # A last rung of less than half a step would cost a reflection and tell little.
+        doubled = 2 * sizes[-1]
+        sizes.append(sample if doubled * 1.5 > sample else doubled)
+    return sizes
+
+
+def _order(query_ids: Sequence[str], seed: int) -> list[str]:
+    return sorted(query_ids, key=lambda q: hashlib.sha256(f"{seed}:{q}".encode()).digest())
+
+
+def _smoke(
+    experiment: Experiment,
+    baseline: Configuration,
+    configurations: Sequence[Configuration],
+    tuning: tuple[str, ...],
+) -> StagePlan:
+    section = experiment.stages.smoke
+    count = min(section.configurations, len(configurations))
+    # The two ends and evenly between: the corners of a space fail first.
+    steps = {round(i * (len(configurations) - 1) / max(1, count - 1)) for i in range(count)}
+    chosen = [configurations[i].config_id for i in sorted(steps)]
+    config_ids = tuple(dict.fromkeys([baseline.config_id, *chosen]))
+    rung = tuning[: section.sample]
+    return StagePlan(
+        name="smoke", config_ids=config_ids, rungs=(rung,), requests=len(config_ids) * len(rung)
+    )
+
+
+def _grid(
+    experiment: Experiment, configurations: Sequence[Configuration], tuning: tuple[str, ...]
+) -> StagePlan:
+    section = experiment.stages.grid
+    ends = rung_sizes(section.sample, section.budget)
+    starts = [0, *ends[:-1]]
+    rungs = tuple(tuning[start:end] for start, end in zip(starts, ends, strict=True))
+    evaluations = evaluations_allowed(len(configurations), section.sample, section.budget, ends[0])
+    probes = section.probe * len(configurations) * len(rungs)
+    return StagePlan(
+        name="grid",
+        config_ids=tuple(c.config_id for c in configurations),
+        rungs=rungs,
+        probes=section.probe,
+        requests=evaluations + probes,
+    )
+
+
+def evaluations_allowed(configurations: int, sample: int, budget: float, first_rung: int) -> int:
+    """The grid's budget in evaluations; never less than one rung for everyone."""
+    return max(math.ceil(configurations * sample * budget), configurations * first_rung)
+
+
+def _ab(experiment: Experiment, confirmation: tuple[str, ...]) -> StagePlan:
+    first = experiment.stages.ab.sample
+    rungs = tuple(block for block in (confirmation[:first], confirmation[first:]) if block)
+    return StagePlan(name="ab", rungs=rungs, probes=first, requests=2 * len(confirmation) + 2 * first)
+
+
+def _too_large(queries: int, ab: int, tuning: int, experiment: Experiment) -> ExperimentError:
+    share = experiment.stages.confirmation
+    return ExperimentError(
+        f"the samples do not fit: {queries} labelled queries cannot give {tuning} for tuning (smoke "
+        f"and grid) and {max(ab, round(queries * share))} for confirmation (A/B; share {share:g})",
+        where="stages",
+        hint="Lower stages.grid.sample, stages.smoke.sample, stages.ab.sample or stages.confirmation.",
+    )

@@ -1,0 +1,311 @@
+"""The loop: plan, stages, reflect, guard, report; and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+from orchestra_core.artifacts import ArtifactFolder
+from orchestra_core.datasets import Dataset
+from orchestra_core.errors import (
+    EarlyStop,
+    GuardDenied,
+    HealthFailed,
+    HookError,
+    OrchestraError,
+    RunCancelled,
+    StorageError,
+    UsageError,
+    describe_error,
+)
+from orchestra_core.evaluation.metrics import Scorer, metric_names
+from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType
+from orchestra_core.journal.log import JournalWriter
+from orchestra_core.journal.memory import remember
+from orchestra_core.journal.recorder import Listener, Recorder
+from orchestra_core.journal.reporting import build_report
+from orchestra_core.journal.state import RunState
+from orchestra_core.payloads import (
+    EventNotice,
+    Executor,
+    ExecutorRequest,
+    FinishedRun,
+    GuardEvidence,
+    ReportRequest,
+    RunnerRequest,
+)
+from orchestra_core.plan import Plan, StageName
+from orchestra_core.report import Report
+from orchestra_core.runner import Runner
+from orchestra_core.scheduling.budget import Budget
+from orchestra_core.session import Session, cache_folder
+from orchestra_core.stages import ab, grid, publish, select, smoke
+from orchestra_core.stages.context import RunContext
+
+STAGES: dict[StageName, ModuleType] = {
+    "smoke": smoke,
+    "grid": grid,
+    "ab": ab,
+    "select": select,
+    "publish": publish,
+}
+VERDICT_CODES = {"win": 0, "no_difference": 0, "regression": 1, "inconclusive": 4}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    report: Report
+    exit_code: int
+    """DESIGN §9; 130 when the user interrupted."""
+    artifacts: tuple[str, ...]
+    """Paths relative to the home folder."""
+    error: BaseException | None = None
+
+
+def run_experiment(session: Session, listeners: Sequence[Listener] = ()) -> Outcome:
+    """Carry an experiment from plan to report.
+
+    Raises OrchestraError only before the run has a journal; later errors are in the outcome.
+    """
+    dataset = session.open_dataset()
+    plan = session.make_plan(dataset)
+    recorder = _open_journal(session, plan, listeners)
+    return _Run(session, dataset, plan, recorder).carry_out()
+
+
+def exit_code_of(state: RunState) -> int:
+    """The exit code that a finished run's journal stands for."""
+    ending = state.ending or {}
+    if "exit_code" in ending:
+        return int(ending["exit_code"])
+    if (state.publication or {}).get("denied"):
+        return GuardDenied.exit_code
+    return VERDICT_CODES.get((state.verdict or {}).get("kind", ""), OrchestraError.exit_code)
+
+
+class _Run:
+    """One run, from its journal's first line to its last."""
+
+    def __init__(self, session: Session, dataset: Dataset, plan: Plan, recorder: Recorder) -> None:
+        self.session = session
+        self.dataset = dataset
+        self.plan = plan
+        self.recorder = recorder
+        self.run_id = recorder.run_id
+        self.began = time.monotonic()
+        session.calls.on_error = self._plugin_error
+        recorder.listen(self._tell_plugins)
+
+    def carry_out(self) -> Outcome:
+        """Stages, ending, report, memory; always in this order, whatever fails."""
+        error: BaseException | None = None
+        try:
+            self._stages()
+            self._end(EventType.RUN_COMPLETED, {})
+        except EarlyStop as stop:
+            error = stop
+            ending = {"early_stopped": True, "reason": stop.message, "exit_code": stop.exit_code}
+            self._end(EventType.RUN_COMPLETED, ending)
+        except KeyboardInterrupt:
+            error = RunCancelled("interrupted by the user", hint="What is done is in the report.")
+            self._end(EventType.RUN_CANCELLED, _failure(error))
+        except Exception as cause:
+            error = cause
+            self._fail_stage(cause)
+            self._end(EventType.RUN_FAILED, _failure(cause))
+        return self._tell(error)
+
+    def _stages(self) -> None:
+        runner = self._start()
+        try:
+            executor = self._executor()
+            try:
+                context = self._context(runner, executor)
+                self._check_health(runner)
+                for stage in self.plan.stages:
+                    STAGES[stage.name].run(context)
+            finally:
+                executor.close()
+        finally:
+            runner.close()
+
+    def _start(self) -> Runner:
+        """Guard the plan, open the runner, write RUN_STARTED."""
+        session = self.session
+        evidence = GuardEvidence("plan", self.run_id, self.plan)
+        rulings = session.calls.guard(evidence)
+        denied = [r for r in rulings if r.kind == "deny"]
+        runner = None if denied else session.calls.runner(session.runner_plugin, self._request())
+        fingerprint = asdict(runner.fingerprint()) if runner else {}
+        self.recorder.record(EventType.RUN_STARTED, self._beginning(fingerprint))
+        publish.record_rulings(self.recorder, "plan", rulings)
+        if runner is None:
+            told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denied)
+            raise GuardDenied(f"the plan was denied by {told}", hint=denied[0].hint)
+        return runner
+
+    def _request(self) -> RunnerRequest:
+        return RunnerRequest(
+            experiment=self.plan.experiment,
+            dataset=self.dataset,
+            configurations=(self.plan.baseline, *self.plan.configurations),
+            cache_dir=cache_folder(self.session.runner_plugin),
+            emit=self._emit,
+        )
+
+    def _beginning(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "name": self.plan.experiment.name,
+            "plan": self.plan.model_dump(mode="json"),
+            "plan_hash": self.plan.plan_hash,
+            "runner": self.session.runner_plugin,
+            "backend": self.plan.experiment.runner.backend or self.session.description.backends[0],
+            "plugins": [r.model_dump(mode="json") for r in self.session.host.records()],
+            "fingerprint": dict(fingerprint),
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+        }
+
+    def _executor(self) -> Executor:
+        experiment = self.plan.experiment
+        return self.session.calls.executor(
+            ExecutorRequest(experiment.concurrency, experiment.runner.runner_timeout_s)
+        )
+
+    def _context(self, runner: Runner, executor: Executor) -> RunContext:
+        objective = self.plan.experiment.objective.maximize
+        return RunContext(
+            run_id=self.run_id,
+            home=self.session.home,
+            plan=self.plan,
+            dataset=self.dataset,
+            description=self.session.description,
+            runner=runner,
+            executor=executor,
+            calls=self.session.calls,
+            recorder=self.recorder,
+            scorer=Scorer(metric_names(objective), self.dataset.qrels),
+            budget=Budget(self.plan.experiment.limits),
+            queries={query.query_id: query for query in self.dataset.judged_queries()},
+        )
+
+    def _check_health(self, runner: Runner) -> None:
+        health = runner.health()
+        if health.ok:
+            self.recorder.record(
+                EventType.HEALTH_OK, {"message": health.message, "details": dict(health.details)}
+            )
+            return
+        error = HealthFailed(
+            health.message or "the target is not usable", hint=health.hint, details=health.details
+        )
+        self.recorder.record(EventType.HEALTH_FAIL, {"error": error.as_payload()})
+        raise error
+
+    def _fail_stage(self, cause: Exception) -> None:
+        state = self.recorder.state
+        if state.stage and state.stages[state.stage].status == "running":
+            event = EventType(f"{state.stage.upper()}_FAILED")
+            self._record_safely(event, {"error": describe_error(cause)})
+
+    def _end(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
+        state = self.recorder.state
+        if not state.started:  # refused before the runner was open: still leave a readable story
+            self._record_safely(EventType.RUN_STARTED, self._beginning({}))
+        seconds = time.monotonic() - self.began
+        rate = seconds / state.requests if state.requests else None
+        self._record_safely(
+            event_type,
+            {"seconds": round(seconds, 3), "seconds_per_request": rate, **payload},
+        )
+
+    def _tell(self, error: BaseException | None) -> Outcome:
+        """Report, remember, say goodbye. A failing disk here still gives the user an answer."""
+        report = build_report(self.recorder.state)
+        folder, trouble = write_artifacts(self.session, report, self.recorder)
+        code = exit_code_of(self.recorder.state)
+        if trouble is not None and code == 0:
+            error, code = trouble, trouble.exit_code
+        described = describe_error(error) if error else None
+        self.session.calls.run_finished(FinishedRun(self.run_id, report.status, code, described))
+        try:
+            remember(self.session.home, self.run_id)
+        except StorageError as failure:
+            error, code = error or failure, code or failure.exit_code
+        self.recorder.close()
+        return Outcome(report, code, tuple(folder.written), error)
+
+    def _emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
+        if event_type not in RUNNER_EVENTS:
+            listed = ", ".join(sorted(RUNNER_EVENTS))
+            raise UsageError(f"a runner may not record '{event_type}'; it may record {listed}")
+        self.recorder.record(EventType(event_type), payload)
+
+    def _tell_plugins(self, event: Event, _state: RunState) -> None:
+        self.session.calls.event(
+            EventNotice(event.run_id, event.seq, event.event_type, event.payload, event.created_at)
+        )
+
+    def _plugin_error(self, error: HookError) -> None:
+        self._record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
+
+    def _record_safely(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
+        """Record while things are failing: if the disk is what fails, keep the fold going in memory."""
+        try:
+            self.recorder.record(event_type, payload)
+        except StorageError:
+            self.recorder.apply_unwritten(event_type, payload)
+
+
+def write_artifacts(
+    session: Session, report: Report, recorder: Recorder | None = None
+) -> tuple[ArtifactFolder, StorageError | None]:
+    """Have every reporter tell the report; record what was written.
+
+    Returns the folder with its list, and the storage error of a reporter or of the journal, if any.
+    """
+    folder = session.home.report_folder(report.run_id)
+    trouble = session.calls.report(ReportRequest(report, folder))
+    if recorder is not None:
+        try:
+            recorder.record_all(
+                (EventType.ARTIFACT_WRITTEN, {"path": path, "sha256": _sha256(session, path)})
+                for path in folder.written
+            )
+        except StorageError as error:
+            trouble = trouble or error
+    return folder, trouble
+
+
+def _sha256(session: Session, relative: str) -> str:
+    try:
+        return hashlib.sha256((session.home.root / relative).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    code = error.exit_code if isinstance(error, OrchestraError) else OrchestraError.exit_code
+    return {"error": describe_error(error), "exit_code": code}
+
+
+def _open_journal(session: Session, plan: Plan, listeners: Sequence[Listener]) -> Recorder:
+    run_id = new_run_id(plan)
+    writer = JournalWriter(session.home.journal(run_id), run_id, create=True)
+    return Recorder(run_id, writer, listeners)
+
+
+def new_run_id(plan: Plan, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+    """`<name>-<UTC time>-<random>`; unique even when two runs start in one second."""
+    name = plan.experiment.name[:40].rstrip("-.")
+    return f"{name}-{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -1,0 +1,166 @@
+"""A job: all observations of one configuration in one stage, its figures, and its folder.
+
+`.runs/<job_id>/metrics.json`, `queries.jsonl` and `run.trec.gz` appear together or not at all.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestra_core.artifacts import Home, json_bytes, storage_errors
+from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed
+from orchestra_core.evaluation.metrics import Scorer, Scores
+from orchestra_core.observation import LatencySample, Observation
+from orchestra_core.plan import Configuration
+from orchestra_core.report import JobSummary, Metrics
+
+
+@dataclass
+class Job:
+    """Grows rung by rung. `scores`: metric → float64 (n_queries,), aligned to `query_ids`."""
+
+    run_id: str
+    stage: str
+    configuration: Configuration
+    query_ids: tuple[str, ...] = ()
+    observations: dict[str, Observation] = field(default_factory=dict)
+    samples: list[LatencySample] = field(default_factory=list)
+    scores: dict[str, Scores] = field(default_factory=dict)
+
+    @property
+    def job_id(self) -> str:
+        """Unique, safe as a folder name."""
+        return f"{self.run_id}-{self.stage}-{self.configuration.config_id}"
+
+    def add_block(
+        self, query_ids: tuple[str, ...], observations: Iterable[Observation], scorer: Scorer
+    ) -> None:
+        """Take in a block of queries; one that has no observation counts as failed."""
+        found = {o.query_id: o for o in observations}
+        rankings = {q: o.ranking for q, o in found.items() if o.failure is None}
+        block = scorer.score(query_ids, rankings)
+        self.query_ids += query_ids
+        self.observations.update(found)
+        empty = np.zeros(0)
+        for name, values in block.items():
+            self.scores[name] = np.concatenate([self.scores.get(name, empty), values])
+
+    @property
+    def failures(self) -> Counter[str]:
+        """Reason → count, over queries."""
+        reasons: Counter[str] = Counter()
+        for query_id in self.query_ids:
+            observation = self.observations.get(query_id)
+            if observation is None:
+                reasons["no_observation"] += 1
+            elif observation.failure is not None:
+                reasons[observation.failure.reason] += 1
+        return reasons
+
+    def timed_items(self) -> Sequence[Observation | LatencySample]:
+        """Probe samples where there are any, else the observations that were timed themselves."""
+        return self.samples or [o for o in self.observations.values() if o.latency_ms is not None]
+
+    def metrics(self) -> Metrics:
+        """All figures of the job."""
+        items = self.timed_items()
+        costs = [i.cost for i in items if i.cost is not None and i.failure is None]
+        return {
+            **{name: float(values.mean()) for name, values in self.scores.items() if values.size},
+            **latency_metrics(timed(items)),
+            "cost_per_query": float(np.mean(costs)) if costs else None,
+            "count": float(len(self.query_ids)),
+            "failures": float(self.failures.total()),
+        }
+
+    def summary(self, home: Home, error: Mapping[str, Any] | None = None) -> JobSummary:
+        """What JOB_DONE or JOB_FAILED says. A job whose every query failed has failed."""
+        failures = self.failures
+        all_failed = failures.total() >= len(self.query_ids)
+        return JobSummary(
+            job_id=self.job_id,
+            config_id=self.configuration.config_id,
+            stage=self.stage,
+            status="failed" if all_failed or error else "ok",
+            metrics=self.metrics(),
+            failures_by_reason=dict(sorted(failures.items())),
+            latency_breakdown_ms=mean_breakdown(self.timed_items()),
+            path=home.relative(home.job(self.job_id)),
+            error=dict(error) if error else None,
+        )
+
+    def write(self, home: Home, summary: JobSummary) -> None:
+        """Write the job's folder in one step. Raises StorageError, then no folder is left."""
+        folder = home.job(self.job_id)
+        temporary = folder.with_name(f".{folder.name[:180]}.{secrets.token_hex(4)}.tmp")
+        with storage_errors(folder):
+            try:
+                temporary.mkdir(parents=True)
+                for name, data in self._files(summary).items():
+                    (temporary / name).write_bytes(data)
+                _replace_folder(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    def _files(self, summary: JobSummary) -> dict[str, bytes]:
+        return {
+            "metrics.json": json_bytes(_metrics_file(self, summary)),
+            "queries.jsonl": b"".join(_query_line(self, i) for i in range(len(self.query_ids))),
+            "run.trec.gz": gzip.compress(_trec_run(self).encode(), 1, mtime=0),
+        }
+
+
+def _metrics_file(job: Job, summary: JobSummary) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "run_id": job.run_id,
+        "stage": job.stage,
+        "status": summary.status,
+        "config": {"config_id": summary.config_id, "parameters": job.configuration.parameters},
+        "metrics": summary.metrics,
+        "latency_breakdown_ms": summary.latency_breakdown_ms,
+        "failures_by_reason": summary.failures_by_reason,
+        "error": summary.error,
+    }
+
+
+def _query_line(job: Job, index: int) -> bytes:
+    query_id = job.query_ids[index]
+    observation = job.observations.get(query_id)
+    failure = observation.failure if observation else None
+    content = {
+        "query_id": query_id,
+        "scores": {name: float(values[index]) for name, values in job.scores.items()},
+        "latency_ms": observation.latency_ms if observation else None,
+        "attempts": observation.attempts if observation else 0,
+        "failure": {"reason": failure.reason, "message": failure.message} if failure else None,
+    }
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _trec_run(job: Job) -> str:
+    """TREC run format: query, Q0, document, rank, score, tag; scores fall with rank."""
+    lines = []
+    tag = job.configuration.config_id
+    for query_id in job.query_ids:
+        observation = job.observations.get(query_id)
+        ranking = observation.ranking if observation and observation.failure is None else ()
+        lines += [f"{query_id} Q0 {d} {i} {-i} {tag}" for i, d in enumerate(ranking, 1)]
+    return "\n".join(lines) + ("\n" if lines else "")
+
+
+def _replace_folder(temporary: Path, folder: Path) -> None:
+    # A folder can't be replaced by rename while it has files; a job is only rewritten on resume.
+    if folder.exists():
+        shutil.rmtree(folder)
+    temporary.rename(folder)

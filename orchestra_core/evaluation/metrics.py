@@ -1,0 +1,95 @@
+"""Quality per query, computed by ir-measures from rankings and qrels; runners never report their own.
+
+Names follow the field (`recall@10`, `ndcg@10`, `mrr@10`, `judged@10`); the names of ir-measures
+(`R@10`, `nDCG@10`, `RR@10`, `AP`) are understood too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestra_core.errors import ExperimentError
+
+STANDARD = ("recall@10", "ndcg@10", "mrr@10", "judged@10")
+_ALIASES = {
+    "recall": "R",
+    "ndcg": "nDCG",
+    "mrr": "RR",
+    "judged": "Judged",
+    "precision": "P",
+    "map": "AP",
+    "success": "Success",
+    "hit_rate": "Success",
+}
+Scores = NDArray[np.float64]
+
+
+def measure_of(name: str, where: str = "objective.maximize") -> Any:
+    """The ir-measures object for a metric name. Raises ExperimentError for an unknown one."""
+    import ir_measures
+
+    base, at, cutoff = name.partition("@")
+    text = _ALIASES.get(base.lower(), base) + at + cutoff
+    try:
+        if at and not re.fullmatch(r"[1-9]\d*", cutoff):
+            raise ValueError(cutoff)
+        measure = ir_measures.parse_measure(text)
+        # Some measures only exist with a cutoff; ask now rather than after the first rung.
+        list(ir_measures.iter_calc([measure], {"q": {"d": 1}}, {"q": {"d": 1.0}}))
+    except Exception:
+        raise ExperimentError(
+            f"'{name}' is no quality metric",
+            where=where,
+            hint="For example recall@10, ndcg@10, mrr@10, AP; see the names of ir-measures.",
+        ) from None
+    return measure
+
+
+def metric_names(objective: str) -> tuple[str, ...]:
+    """The standard metrics, with the objective in front when it is another one."""
+    return STANDARD if objective in STANDARD else (objective, *STANDARD)
+
+
+class Scorer:
+    """Scores rankings against qrels; one per run.
+
+    qrels: query id → document id → grade. Thread-compatible, not thread-safe.
+    """
+
+    def __init__(self, names: Sequence[str], qrels: Mapping[str, Mapping[str, int]]) -> None:
+        self._measures = {name: measure_of(name) for name in names}
+        self._qrels = qrels
+        self._evaluator = lru_cache(maxsize=8)(self._make_evaluator)
+
+    def score(
+        self, query_ids: tuple[str, ...], rankings: Mapping[str, Sequence[str]]
+    ) -> dict[str, Scores]:
+        """Metric name → float64 of shape (n_queries,), aligned to `query_ids`, values 0..1.
+
+        A query without a ranking (failed, or nothing found) scores zero.
+        """
+        run = {q: _descending(rankings[q]) for q in query_ids if rankings.get(q)}
+        row = {query_id: index for index, query_id in enumerate(query_ids)}
+        scores = {name: np.zeros(len(query_ids)) for name in self._measures}
+        by_measure = {measure: scores[name] for name, measure in self._measures.items()}
+        if run:
+            for query_id, measure, value in self._evaluator(query_ids).iter_calc(run):
+                by_measure[measure][row[query_id]] = value
+        return scores
+
+    def _make_evaluator(self, query_ids: tuple[str, ...]) -> Any:
+        import ir_measures
+
+        qrels = {query_id: dict(self._qrels[query_id]) for query_id in query_ids}
+        return ir_measures.evaluator(list(self._measures.values()), qrels)
+
+
+def _descending(ranking: Sequence[str]) -> dict[str, float]:
+    # trec_eval orders by score and breaks ties by id, so the rank itself is given as the score.
+    return {document_id: float(-rank) for rank, document_id in enumerate(ranking)}

@@ -1,0 +1,118 @@
+"""The journal's vocabulary: event types, and one line per event.
+
+A line is `{"v":1,"seq":n,"run_id":…,"event_type":…,"payload":{…},"created_at":"…Z","crc":"…"}`.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+FORMAT = 1
+
+
+class EventType(StrEnum):
+    """Everything that can happen in a run."""
+
+    RUN_STARTED = "RUN_STARTED"
+    RUN_RESUMED = "RUN_RESUMED"
+    RUN_COMPLETED = "RUN_COMPLETED"
+    RUN_FAILED = "RUN_FAILED"
+    RUN_CANCELLED = "RUN_CANCELLED"
+    SMOKE_STARTED = "SMOKE_STARTED"
+    SMOKE_DONE = "SMOKE_DONE"
+    SMOKE_FAILED = "SMOKE_FAILED"
+    GRID_STARTED = "GRID_STARTED"
+    GRID_DONE = "GRID_DONE"
+    GRID_FAILED = "GRID_FAILED"
+    AB_STARTED = "AB_STARTED"
+    AB_DONE = "AB_DONE"
+    AB_FAILED = "AB_FAILED"
+    SELECT_STARTED = "SELECT_STARTED"
+    SELECT_DONE = "SELECT_DONE"
+    SELECT_FAILED = "SELECT_FAILED"
+    PUBLISH_STARTED = "PUBLISH_STARTED"
+    PUBLISH_DONE = "PUBLISH_DONE"
+    PUBLISH_FAILED = "PUBLISH_FAILED"
+    GRID_RUNG_STARTED = "GRID_RUNG_STARTED"
+    GRID_RUNG_DONE = "GRID_RUNG_DONE"
+    JOB_DONE = "JOB_DONE"
+    JOB_FAILED = "JOB_FAILED"
+    UNIT_DONE = "UNIT_DONE"
+    UNIT_FAILED = "UNIT_FAILED"
+    HEALTH_OK = "HEALTH_OK"
+    HEALTH_FAIL = "HEALTH_FAIL"
+    ALIAS_APPLIED = "ALIAS_APPLIED"
+    RUNNER_TIMEOUT = "RUNNER_TIMEOUT"
+    RETRY = "RETRY"
+    REFLECTION_DECISION = "REFLECTION_DECISION"
+    GUARD_RULING = "GUARD_RULING"
+    VERDICT = "VERDICT"
+    POLICY_INTENT = "POLICY_INTENT"
+    POLICY_APPLIED = "POLICY_APPLIED"
+    POLICY_ROLLED_BACK = "POLICY_ROLLED_BACK"
+    ARTIFACT_WRITTEN = "ARTIFACT_WRITTEN"
+    PLUGIN_ERROR = "PLUGIN_ERROR"
+    DRY_RUN_PLAN = "DRY_RUN_PLAN"
+
+
+RUNNER_EVENTS = frozenset({EventType.RETRY, EventType.ALIAS_APPLIED, EventType.RUNNER_TIMEOUT})
+"""What a runner may record by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the journal."""
+
+    seq: int
+    """From 1, without gaps, in one run."""
+    run_id: str
+    event_type: EventType
+    payload: Mapping[str, Any]
+    created_at: str
+    """ISO 8601 with milliseconds, UTC, ending in Z."""
+
+    def to_line(self) -> bytes:
+        """The event as a line with its CRC and newline. Raises ValueError for NaN or infinity."""
+        body = _body(self)
+        return body[:-1] + b',"crc":"%08x"}\n' % zlib.crc32(body)
+
+
+def now() -> str:
+    """The current time in the journal's form."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_line(line: bytes) -> Event | None:
+    """The event of a line (without newline), or None when it is torn, altered or foreign."""
+    body, separator, tail = line.rpartition(b',"crc":"')
+    if not separator or len(tail) != 10 or not tail.endswith(b'"}'):
+        return None
+    body += b"}"
+    if tail[:8] != b"%08x" % zlib.crc32(body):
+        return None
+    try:
+        raw = json.loads(body)
+        return Event(
+            raw["seq"], raw["run_id"], EventType(raw["event_type"]), raw["payload"], raw["created_at"]
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _body(event: Event) -> bytes:
+    content = {
+        "v": FORMAT,
+        "seq": event.seq,
+        "run_id": event.run_id,
+        "event_type": event.event_type.value,
+        "payload": event.payload,
+        "created_at": event.created_at,
+    }
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,105 @@
+"""An index over runs: one small file per run and one line per run, rebuilt from the journals at will.
+
+An entry is fresh while its journal has the size it was made from; `entries` remakes those that are not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from orchestra_core.artifacts import Home, exclusive, json_bytes, write_atomic
+from orchestra_core.journal.log import JournalReader
+from orchestra_core.journal.state import RunState, fold
+
+Entry = Mapping[str, Any]
+
+
+def load_state(home: Home, run_id: str) -> RunState:
+    """The fold of one run's journal. Raises RunNotFound."""
+    return fold(open_journal(home, run_id))
+
+
+def open_journal(home: Home, run_id: str) -> JournalReader:
+    """A reader of one run's journal. Raises RunNotFound naming the nearest run."""
+    from orchestra_core.errors import RunNotFound, nearest
+
+    path = home.journal(run_id)
+    if not path.is_file():
+        hint = nearest(run_id, home.run_ids()) or "No runs here yet; start one with `orchestra run`."
+        raise RunNotFound(f"there is no run '{run_id}'", where=str(home.reports), hint=hint)
+    return JournalReader(path)
+
+
+def remember(home: Home, run_id: str) -> None:
+    """Write or refresh the entry of one run. Raises StorageError."""
+    with exclusive(home.reports / "memory" / ".lock"):
+        fresh = {**_read_index(home), run_id: _make_entry(home, run_id)}
+        _write(home, fresh, [run_id])
+
+
+def rebuild(home: Home) -> int:
+    """Make every entry anew from the journals; returns how many there are."""
+    with exclusive(home.reports / "memory" / ".lock"):
+        fresh = {run_id: _make_entry(home, run_id) for run_id in home.run_ids()}
+        _write(home, fresh, list(fresh))
+    return len(fresh)
+
+
+def entries(home: Home) -> list[Entry]:
+    """One entry per run, by start time; stale or missing ones are read from their journals."""
+    known = _read_index(home)
+    found = []
+    for run_id in home.run_ids():
+        entry = known.get(run_id)
+        size = home.journal(run_id).stat().st_size
+        if entry is None or entry.get("journal_bytes") != size:
+            entry = _make_entry(home, run_id)
+        found.append(entry)
+    return sorted(found, key=lambda e: (str(e["started_at"]), str(e["run_id"])))
+
+
+def _make_entry(home: Home, run_id: str) -> Entry:
+    reader = open_journal(home, run_id)
+    state = fold(reader)
+    size = reader.position
+    experiment = state.started.get("plan", {}).get("experiment", {})
+    return {
+        "run_id": run_id,
+        "name": state.name,
+        "status": state.status,
+        "started_at": state.started_at,
+        "ended_at": state.ended_at,
+        "plan_hash": state.started.get("plan_hash", ""),
+        "dataset": experiment.get("dataset", ""),
+        "runner": state.started.get("runner", ""),
+        "backend": state.started.get("backend", ""),
+        "configurations": len(state.started.get("plan", {}).get("configurations", ())),
+        "stages": {name: progress.status for name, progress in state.stages.items()},
+        "decisions": [{k: d[k] for k in ("kind", "rule", "reason")} for d in state.decisions],
+        "verdict": state.verdict["kind"] if state.verdict else None,
+        "winner": ((state.selected or {}).get("winner") or {}).get("config_id"),
+        "published": bool((state.publication or {}).get("published", False)),
+        "requests": state.requests,
+        "seconds_per_request": (state.ending or {}).get("seconds_per_request"),
+        "bad_lines": reader.bad_lines,
+        "journal_bytes": size,
+    }
+
+
+def _read_index(home: Home) -> dict[str, Entry]:
+    path = home.reports / "memory" / "index.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines]
+        return {entry["run_id"]: entry for entry in found}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # only a cache: whatever is wrong with it, the journals are read instead
+
+
+def _write(home: Home, index: Mapping[str, Entry], changed: list[str]) -> None:
+    for run_id in changed:
+        write_atomic(home.memory(run_id), json_bytes(index[run_id]))
+    lines = [json.dumps(index[run_id], ensure_ascii=False) + "\n" for run_id in sorted(index)]
+    write_atomic(home.reports / "memory" / "index.jsonl", "".join(lines).encode())

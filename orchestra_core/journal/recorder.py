@@ -1,0 +1,50 @@
+"""Recorder: writes events, keeps the fold in step, and tells those who watch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from orchestra_core.journal.events import Event, EventType, now
+from orchestra_core.journal.log import JournalWriter
+from orchestra_core.journal.state import RunState
+
+Listener = Callable[[Event, RunState], None]
+
+
+class Recorder:
+    """The one way by which a run's facts come about. Safe to call from several threads."""
+
+    def __init__(self, run_id: str, writer: JournalWriter, listeners: Iterable[Listener] = ()) -> None:
+        self.run_id = run_id
+        self.state = RunState()
+        self._writer = writer
+        self._listeners = list(listeners)
+        self._lock = threading.RLock()
+
+    def record(self, event_type: EventType, payload: Mapping[str, Any] | None = None) -> None:
+        """Write one event. Raises StorageError; then the state is unchanged."""
+        self.record_all([(event_type, payload or {})])
+
+    def record_all(self, items: Iterable[tuple[EventType, Mapping[str, Any]]]) -> None:
+        """Write several events at once, in order."""
+        with self._lock:
+            events = self._writer.append_all(items)
+            for event in events:
+                self.state.apply(event)
+        for event in events:
+            for listener in self._listeners:
+                listener(event, self.state)
+
+    def apply_unwritten(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
+        """Fold an event that could not be written, so that the user still gets an answer."""
+        self.state.apply(Event(0, self.run_id, event_type, payload, now()))
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` after each later event."""
+        self._listeners.append(listener)
+
+    def close(self) -> None:
+        """Close the journal file."""
+        self._writer.close()

@@ -1,0 +1,107 @@
+"""From the fold to the report: the typed view that reporters, CLI and service tell the story from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from orchestra_core.errors import RunNotFound
+from orchestra_core.journal.state import RunState
+from orchestra_core.plan import Plan
+from orchestra_core.report import (
+    Candidate,
+    Decision,
+    JobSummary,
+    PluginRecord,
+    Report,
+    Ruling,
+    Rung,
+    Verdict,
+    Winner,
+)
+
+
+def plan_of(state: RunState) -> Plan:
+    """The plan that the run was started with. Raises RunNotFound when the journal has no start."""
+    if "plan" not in state.started:
+        raise RunNotFound(
+            f"the journal of run '{state.run_id}' has no readable beginning",
+            hint="Nothing was sent in that run; its journal can be removed.",
+        )
+    return Plan.model_validate(state.started["plan"], strict=False)
+
+
+def build_report(state: RunState) -> Report:
+    """The report of a run, finished or not. Raises RunNotFound when it never began."""
+    plan = plan_of(state)
+    jobs = tuple(JobSummary.model_validate(job, strict=False) for job in state.jobs.values())
+    rungs = tuple(Rung.model_validate(rung, strict=False) for rung in state.rungs)
+    publication = state.publication or {}
+    winner = (state.selected or {}).get("winner")
+    grid = plan.stage("grid")
+    return Report(
+        run_id=state.run_id,
+        name=state.name,
+        status=state.status,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        dataset=plan.dataset,
+        plan_hash=plan.plan_hash,
+        objective=plan.experiment.objective,
+        fingerprint=dict(state.started.get("fingerprint", {})),
+        plugins=tuple(
+            PluginRecord.model_validate(p, strict=False) for p in state.started.get("plugins", ())
+        ),
+        baseline=_baseline(plan, jobs),
+        candidates=_candidates(plan, jobs, rungs),
+        jobs=jobs,
+        rungs=rungs,
+        decisions=tuple(Decision.model_validate(d, strict=False) for d in state.decisions),
+        rulings=tuple(Ruling.model_validate(r, strict=False) for r in state.rulings),
+        verdict=Verdict.model_validate(state.verdict, strict=False) if state.verdict else None,
+        winner=Winner.model_validate(winner, strict=False) if winner else None,
+        published=bool(publication.get("published", False)),
+        not_published_because=_why_not(state),
+        evaluations=sum(rung.evaluations for rung in rungs),
+        evaluations_full=len(grid.config_ids) * len(grid.query_ids),
+        requests=state.requests,
+        cost_usd=state.cost_usd,
+        failures=dict(state.failures),
+        warnings=tuple(state.warnings),
+        error=dict(state.error) if state.error else None,
+    )
+
+
+def _baseline(plan: Plan, jobs: Iterable[JobSummary]) -> Candidate:
+    """The baseline with grid figures when the space holds it, else those of the A/B or smoke."""
+    found = {j.stage: j.metrics for j in jobs if j.config_id == plan.baseline.config_id}
+    metrics = found.get("grid") or found.get("ab") or found.get("smoke") or {}
+    return Candidate(
+        config_id=plan.baseline.config_id, parameters=plan.baseline.parameters, metrics=metrics
+    )
+
+
+def _candidates(plan: Plan, jobs: Iterable[JobSummary], rungs: Iterable[Rung]) -> tuple[Candidate, ...]:
+    metrics = {job.config_id: job.metrics for job in jobs if job.stage == "grid"}
+    dropped: dict[str, tuple[int, Literal["certain", "forced"]]] = {}
+    for rung in rungs:
+        dropped.update(dict.fromkeys(rung.dropped_certain, (rung.rung, "certain")))
+        dropped.update(dict.fromkeys(rung.dropped_forced, (rung.rung, "forced")))
+    return tuple(
+        Candidate(
+            config_id=configuration.config_id,
+            parameters=configuration.parameters,
+            metrics=metrics.get(configuration.config_id, {}),
+            dropped_in_rung=dropped.get(configuration.config_id, (None, None))[0],
+            drop=dropped.get(configuration.config_id, (None, None))[1],
+        )
+        for configuration in plan.configurations
+    )
+
+
+def _why_not(state: RunState) -> str:
+    if state.publication is not None:
+        return str(state.publication.get("reason", ""))
+    if state.error is not None:
+        return str(state.error.get("msg", ""))
+    return str((state.ending or {}).get("reason", ""))

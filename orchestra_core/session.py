@@ -1,0 +1,202 @@
+"""Session: from what the user typed to a validated experiment with its plugins, dataset and plan.
+
+Shared by the CLI and by programs; nothing is sent to a target here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from orchestra_core.artifacts import Home
+from orchestra_core.datasets import Dataset, DatasetSource
+from orchestra_core.errors import ExperimentError, RunnerSelectionError, nearest
+from orchestra_core.evaluation.metrics import measure_of
+from orchestra_core.experiment import Experiment
+from orchestra_core.layers import Layers, build_experiment, read_layers
+from orchestra_core.payloads import DescribeRequest, PlanRequest
+from orchestra_core.plan import Plan
+from orchestra_core.plugins.calls import HookCalls
+from orchestra_core.plugins.manager import PluginHost, open_host
+from orchestra_core.plugins.selection import KNOWN_DISTRIBUTIONS, Selection, parse_selection
+from orchestra_core.runner import RunnerDescription
+
+RUNNER_HOOK = "orchestra_describe_runner"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user typed."""
+
+    file: Path | None = None
+    """None: `orchestra.yaml` in the working folder when there is one."""
+    assignments: tuple[str, ...] = ()
+    """`--set` values."""
+    plugins: tuple[str, ...] = ()
+    """`--plugins` values."""
+    strict_plugins: bool = False
+    home: Path | None = None
+    """None: ORCHESTRA_HOME, else the working folder."""
+    environ: Mapping[str, str] | None = None
+    """None: the process's own."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A complete experiment and the plugins that will carry it."""
+
+    experiment: Experiment
+    layers: Layers
+    host: PluginHost
+    calls: HookCalls
+    runner_plugin: str
+    description: RunnerDescription
+    home: Home
+
+    def open_dataset(self) -> Dataset:
+        """The experiment's dataset. Raises DatasetUnavailable, DataError, ExperimentError."""
+        return open_dataset(self.calls, self.experiment.dataset, self.layers.place(("dataset",)))
+
+    def make_plan(self, dataset: Dataset) -> Plan:
+        """The plan; nothing is sent. Raises ExperimentError, HookError."""
+        measure_of(self.experiment.objective.maximize, self.layers.place(("objective", "maximize")))
+        return self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
+
+
+def open_session(
+    request: Request,
+    *,
+    extra_plugins: Iterable[tuple[str, object]] = (),
+    discover: bool = True,
+) -> Session:
+    """Read the layers, load the plugins, choose the runner, validate everything.
+
+    Raises ExperimentError, PluginError.
+    """
+    environ = os.environ if request.environ is None else request.environ
+    layers = read_layers(request.file, environ, request.assignments)
+    selection = parse_selection(request.plugins)
+    host = open_host(selection, extra=extra_plugins, discover=discover, strict=request.strict_plugins)
+    calls = HookCalls(host)
+    runner_plugin = choose_runner(host, selection, _text(layers.get("runner", "plugin")))
+    description = calls.describe_runner(
+        runner_plugin,
+        DescribeRequest(_text(layers.get("dataset")), _text(layers.get("runner", "backend"))),
+    )
+    layers = layers.over(description.defaults, f"default of runner '{description.name}'")
+    experiment = build_experiment(layers)
+    _check_backend(experiment, description, layers)
+    host.apply_settings(experiment.plugins, layers)
+    home = open_home(request, environ, experiment)
+    return Session(experiment, layers, host, calls, runner_plugin, description, home)
+
+
+def choose_runner(host: PluginHost, selection: Selection, configured: str | None) -> str:
+    """The one runner of a run: named by --plugins, else by runner.plugin, else the only one there is.
+
+    Raises RunnerSelectionError.
+    """
+    runners = host.providers(RUNNER_HOOK)
+    named = [name for name in selection.wanted if name in runners]
+    if len(named) > 1:
+        raise RunnerSelectionError(
+            f"two runners are asked for: {' and '.join(named)}",
+            where="--plugins",
+            hint="A run has exactly one runner; name one.",
+        )
+    if named:
+        return named[0]
+    if configured is not None:
+        if configured in runners:
+            return configured
+        raise _no_such_runner(host, configured, runners)
+    if len(runners) == 1:
+        return runners[0]
+    raise _no_single_runner(host, runners)
+
+
+def open_home(
+    request: Request, environ: Mapping[str, str] | None = None, experiment: Experiment | None = None
+) -> Home:
+    """The home folder: --home, ORCHESTRA_HOME, or the working folder."""
+    variables = os.environ if environ is None else environ
+    root = (request.home or Path(variables.get("ORCHESTRA_HOME") or ".")).expanduser().absolute()
+    paths = (experiment or Experiment.model_construct()).paths
+    return Home(root, paths.reports_dir, paths.runs_dir)
+
+
+def open_dataset(calls: HookCalls, name: str, where: str = "dataset") -> Dataset:
+    """Open a dataset by name or `scheme:rest`. Raises ExperimentError for an unknown one."""
+    source, argument = find_dataset(calls, name, where)
+    return source.open(argument)
+
+
+def find_dataset(calls: HookCalls, name: str, where: str = "dataset") -> tuple[DatasetSource, str]:
+    """The source of a dataset and what to call it with. Raises ExperimentError."""
+    sources = calls.datasets()
+    scheme, colon, rest = name.partition(":")
+    source = sources.get(scheme if colon else name)
+    if source is None or source.is_scheme != bool(colon):
+        forms = [f"{s.name}:{s.argument}" if s.is_scheme else s.name for s in sources.values()]
+        raise ExperimentError(
+            f"there is no dataset '{name}'" if name else "no dataset is named",
+            where=where,
+            hint=f"{nearest(name, forms)} See `orchestra data list`.".strip(),
+        )
+    return source, rest
+
+
+def cache_folder(plugin: str) -> Path:
+    """The folder of the user's cache that one plugin writes to; ORCHESTRA_CACHE_DIR moves it."""
+    configured = os.environ.get("ORCHESTRA_CACHE_DIR")
+    root = Path(configured) if configured else Path(platformdirs.user_cache_dir("orchestra"))
+    return root / "plugins" / plugin
+
+
+def _check_backend(experiment: Experiment, description: RunnerDescription, layers: Layers) -> None:
+    backend = experiment.runner.backend
+    if backend is not None and backend not in description.backends:
+        listed = ", ".join(description.backends)
+        raise ExperimentError(
+            f"runner '{description.name}' has no backend '{backend}'",
+            where=layers.place(("runner", "backend")),
+            hint=f"{nearest(backend, description.backends)} It has: {listed}.".strip(),
+        )
+
+
+def _no_such_runner(host: PluginHost, configured: str, runners: Sequence[str]) -> RunnerSelectionError:
+    failed = host.statuses.get(configured)
+    if failed is not None and failed.error is not None:
+        return RunnerSelectionError(failed.error.message, where="runner.plugin", hint=failed.error.hint)
+    hint = nearest(configured, runners)
+    if not runners and configured in KNOWN_DISTRIBUTIONS:
+        hint = f"Install it: pip install {KNOWN_DISTRIBUTIONS[configured]}"
+    return RunnerSelectionError(
+        f"there is no runner plugin '{configured}'", where="runner.plugin", hint=hint
+    )
+
+
+def _no_single_runner(host: PluginHost, runners: Sequence[str]) -> RunnerSelectionError:
+    if runners:
+        return RunnerSelectionError(
+            f"several runners are installed: {', '.join(runners)}",
+            hint=f"Name one: --plugins {runners[0]}, or runner.plugin in the experiment.",
+        )
+    failed = [s for s in host.statuses.values() if s.error is not None]
+    if failed and failed[0].error is not None:
+        return RunnerSelectionError(
+            f"no runner plugin is loaded; {failed[0].error.message}", hint=failed[0].error.hint
+        )
+    return RunnerSelectionError(
+        "no runner plugin is installed, so there is nothing to ask a target with",
+        hint="Install one, for example: pip install orchestra-fiqa-runner "
+        "orchestra-reflection-rules orchestra-reporters",
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,219 @@
+"""A/B: the grid's leader against the baseline, on confirmation queries that nobody tuned on.
+
+Quality is paired per query; an inconclusive result takes the remaining confirmation queries, the
+error being spent over the looks. Latency is timed apart, both arms interleaved A B B A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from orchestra_core.evaluation.jobs import Job
+from orchestra_core.evaluation.latency import PERCENTILES
+from orchestra_core.evaluation.metrics import metric_names
+from orchestra_core.journal.events import EventType
+from orchestra_core.report import MetricDifference, Verdict
+from orchestra_core.runner import Load
+from orchestra_core.stages.context import RunContext, stopwatch
+from orchestra_core.statistics.paired import holm, paired_difference, percentile_difference
+from orchestra_core.statistics.spending import queries_needed, spend
+from orchestra_core.statistics.verdict import Settled, settle
+
+INTERLEAVE = 10
+WARMUP = 5
+TEST = (
+    "paired by query; BCa bootstrap interval (9,999 resamples); sign-flip randomisation p-value, Holm "
+    "over quality metrics; latency percentiles by paired bootstrap over interleaved A B B A requests"
+)
+
+
+def run(context: RunContext) -> None:
+    """Compare, and record the VERDICT. Raises BudgetExhausted, StatisticsError."""
+    baseline, challenger = context.baseline_and(context.recorder.state.leader)
+    context.recorder.record(
+        EventType.AB_STARTED,
+        {
+            "baseline": baseline.config_id,
+            "challenger": challenger.config_id,
+            "evaluations": 2 * len(context.plan.stage("ab").rungs[0]),
+        },
+    )
+    if baseline.config_id == challenger.config_id:
+        verdict = _nothing_to_compare(context, baseline.config_id)
+    else:
+        verdict = _compare(context, baseline.config_id, challenger.config_id)
+    context.recorder.record(EventType.VERDICT, verdict.model_dump(mode="json"))
+    context.recorder.record(EventType.AB_DONE, {"warnings": list(verdict.warnings)})
+
+
+def _compare(context: RunContext, baseline: str, challenger: str) -> Verdict:
+    stage = context.plan.stage("ab")
+    jobs = context.new_jobs("ab", [baseline, challenger])
+    section = context.plan.experiment.stages.ab
+    sizes = list(np.cumsum([len(rung) for rung in stage.rungs]))
+    errors = spend(1 - section.confidence, [int(size) for size in sizes])
+    try:
+        for look, (block, error) in enumerate(zip(stage.rungs, errors, strict=True)):
+            context.evaluate(jobs, "ab", look, block)
+            if look == 0:
+                _probe_interleaved(context, jobs, baseline, challenger, block[: stage.probes])
+            verdict = _judge(context, jobs[baseline], jobs[challenger], 1 - error, look + 1)
+            if verdict.kind != "inconclusive" or verdict.queries_needed is None:
+                break
+    finally:
+        context.finish_jobs(job for job in jobs.values() if job.query_ids)
+    return verdict
+
+
+def _judge(
+    context: RunContext, baseline: Job, challenger: Job, confidence: float, looks: int
+) -> Verdict:
+    experiment = context.plan.experiment
+    objective = experiment.objective.maximize
+    quality = _quality_rows(baseline, challenger, objective, confidence, experiment.seed)
+    others = _timing_rows(baseline, challenger, experiment.stages.ab.confidence, experiment.seed)
+    first = quality[0]
+    epsilon = experiment.stages.grid.epsilon
+    settled = settle(first, others, experiment.stages.ab.margin, epsilon)
+    difference = challenger.scores[objective] - baseline.scores[objective]
+    return Verdict(
+        kind=settled.kind,
+        reason=settled.reason,
+        metric=objective,
+        baseline=baseline.configuration.config_id,
+        challenger=challenger.configuration.config_id,
+        queries=len(baseline.query_ids),
+        looks=looks,
+        confidence=confidence,
+        diff_table=(*quality, *others),
+        wins=int((difference > 0).sum()),
+        ties=int((difference == 0).sum()),
+        losses=int((difference < 0).sum()),
+        queries_needed=_needed(settled, first, len(baseline.query_ids), epsilon),
+        test=TEST,
+        warnings=(*settled.warnings, *_failure_warnings(baseline, challenger)),
+    )
+
+
+def _needed(settled: Settled, row: MetricDifference, queries: int, epsilon: float) -> int | None:
+    """More queries settle a question of quality; a question of margins needs more timing."""
+    if settled.kind != "inconclusive" or not settled.by_quality:
+        return None
+    half_width = ((row.ci_high or 0.0) - (row.ci_low or 0.0)) / 2
+    return queries_needed(row.delta or 0.0, half_width, queries, epsilon)
+
+
+def _quality_rows(
+    baseline: Job, challenger: Job, objective: str, confidence: float, seed: int
+) -> list[MetricDifference]:
+    """The objective first; p-values adjusted by Holm over all of them."""
+    names = [n for n in metric_names(objective) if not n.startswith("judged")]
+    names = [objective, *(n for n in names if n != objective)]
+    found = [
+        paired_difference(baseline.scores[n], challenger.scores[n], confidence=confidence, seed=seed)
+        for n in names
+    ]
+    adjusted = holm([1.0 if d.p_value is None else d.p_value for d in found])
+    return [
+        MetricDifference(
+            metric=name,
+            baseline=float(baseline.scores[name].mean()),
+            challenger=float(challenger.scores[name].mean()),
+            delta=d.delta,
+            ci_low=d.ci_low,
+            ci_high=d.ci_high,
+            p_value=p_value,
+        )
+        for name, d, p_value in zip(names, found, adjusted, strict=True)
+    ]
+
+
+def _timing_rows(
+    baseline: Job, challenger: Job, confidence: float, seed: int
+) -> list[MetricDifference]:
+    pairs = list(_pairs(baseline, challenger))
+    if len(pairs) < 2:
+        return []
+    a, b = np.array([p[:2] for p in pairs]).T
+    rows = []
+    for metric, percentile in PERCENTILES.items():
+        d = percentile_difference(a, b, percentile, confidence=confidence, seed=seed)
+        low, high = float(np.percentile(a, percentile)), float(np.percentile(b, percentile))
+        rows.append(_row(metric, low, high, d.delta, d.ci_low, d.ci_high, None, "ms"))
+    costs = [(p[2], p[3]) for p in pairs if p[2] is not None and p[3] is not None]
+    if len(costs) >= 2:
+        x, y = np.array(costs, dtype=np.float64).T
+        d = paired_difference(x, y, confidence=confidence, seed=seed)
+        means = float(x.mean()), float(y.mean())
+        rows.append(_row("cost_per_query", *means, d.delta, d.ci_low, d.ci_high, d.p_value, "USD"))
+    return rows
+
+
+def _row(  # noqa: PLR0913 - the columns of the table
+    metric: str,
+    baseline: float,
+    challenger: float,
+    delta: float,
+    ci_low: float,
+    ci_high: float,
+    p_value: float | None,
+    unit: str,
+) -> MetricDifference:
+    return MetricDifference(
+        metric=metric,
+        baseline=baseline,
+        challenger=challenger,
+        delta=delta,
+        ci_low=ci_low,
+        ci_high=ci_high,
+        p_value=p_value,
+        unit=unit,
+    )
+
+
+def _pairs(baseline: Job, challenger: Job) -> Iterator[tuple[float, float, float | None, float | None]]:
+    """(latency, latency, cost, cost) of every query that both arms answered in the probe."""
+    timed = {s.query_id: s for s in challenger.samples if s.failure is None}
+    for sample in baseline.samples:
+        other = timed.get(sample.query_id)
+        if sample.failure is None and other is not None:
+            yield sample.latency_ms, other.latency_ms, sample.cost, other.cost
+
+
+def _probe_interleaved(
+    context: RunContext,
+    jobs: dict[str, Job],
+    baseline: str,
+    challenger: str,
+    query_ids: tuple[str, ...],
+) -> None:
+    """A B B A over blocks of queries, so that a drift of the machine's speed meets both arms alike."""
+    began = stopwatch()
+    for start in range(0, len(query_ids), INTERLEAVE):
+        block = query_ids[start : start + INTERLEAVE]
+        turned = (start // INTERLEAVE) % 2 == 1
+        for arm in (challenger, baseline) if turned else (baseline, challenger):
+            context.probe(jobs, arm, block, Load(warmup=WARMUP if start == 0 else 0))
+    samples = [*jobs[baseline].samples, *jobs[challenger].samples]
+    context.record_probes("ab", 0, samples, stopwatch() - began)
+
+
+def _failure_warnings(baseline: Job, challenger: Job) -> list[str]:
+    found = []
+    for name, job in (("baseline", baseline), ("challenger", challenger)):
+        if count := job.failures.total():
+            found.append(f"{count} of the {name}'s queries failed and score zero")
+    return found
+
+
+def _nothing_to_compare(context: RunContext, config_id: str) -> Verdict:
+    return Verdict(
+        kind="no_difference",
+        reason="the grid found nothing better than the baseline itself",
+        metric=context.plan.experiment.objective.maximize,
+        baseline=config_id,
+        challenger=config_id,
+        test="none: the arms are one configuration",
+    )

@@ -1,0 +1,168 @@
+"""What every stage works with: ask the target, score, record, reflect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestra_core.artifacts import Home
+from orchestra_core.datasets import Dataset
+from orchestra_core.errors import EarlyStop
+from orchestra_core.evaluation.jobs import Job
+from orchestra_core.evaluation.metrics import Scorer
+from orchestra_core.journal.events import EventType
+from orchestra_core.journal.recorder import Recorder
+from orchestra_core.observation import LatencySample, Observation, Query, Unit, UnitResult
+from orchestra_core.payloads import Executor, RungEvidence
+from orchestra_core.plan import Configuration, Plan, StageName
+from orchestra_core.plugins.calls import HookCalls
+from orchestra_core.report import Decision
+from orchestra_core.runner import Load, Runner, RunnerDescription
+from orchestra_core.scheduling.budget import Budget
+from orchestra_core.scheduling.units import (
+    count_failures,
+    cut,
+    evaluator,
+    failed_observations,
+)
+
+
+@dataclass
+class RunContext:
+    """One run in progress."""
+
+    run_id: str
+    home: Home
+    plan: Plan
+    dataset: Dataset
+    description: RunnerDescription
+    runner: Runner
+    executor: Executor
+    calls: HookCalls
+    recorder: Recorder
+    scorer: Scorer
+    budget: Budget
+    queries: Mapping[str, Query] = field(default_factory=dict)
+
+    def new_jobs(self, stage: StageName, config_ids: Sequence[str]) -> dict[str, Job]:
+        """An empty job per configuration."""
+        return {c.config_id: Job(self.run_id, stage, c) for c in self.plan.select(config_ids)}
+
+    def evaluate(
+        self, jobs: Mapping[str, Job], stage: StageName, rung: int, query_ids: tuple[str, ...]
+    ) -> None:
+        """Ask every job's configuration for a block of queries, and score the answers."""
+        units = cut(
+            stage,
+            rung,
+            list(jobs),
+            query_ids,
+            shares_work=self.description.shares_work,
+            concurrency=self.plan.experiment.concurrency,
+        )
+        self.budget.check(sum(unit.size for unit in units))
+        by_job: dict[str, list[Observation]] = {config_id: [] for config_id in jobs}
+        evaluate = evaluator(self.runner, self.plan, self.queries)
+        for result in self.executor.run(units, evaluate):
+            for observation in self._take(result):
+                by_job[observation.config_id].append(observation)
+            self.budget.check()
+        for config_id, job in jobs.items():
+            job.add_block(query_ids, by_job[config_id], self.scorer)
+
+    def probe(
+        self, jobs: Mapping[str, Job], config_id: str, query_ids: Sequence[str], load: Load
+    ) -> None:
+        """Time one configuration on some queries, alone, and add the samples to its job."""
+        self.budget.check(len(query_ids) + load.warmup)
+        job = jobs[config_id]
+        asked = [self.queries[query_id] for query_id in query_ids]
+        job.samples += self.runner.probe(job.configuration, asked, load)
+
+    def record_probes(
+        self, stage: StageName, rung: int, samples: Sequence[LatencySample], seconds: float
+    ) -> None:
+        """Record a batch of timed requests as one unit."""
+        failures: dict[str, int] = {}
+        for sample in samples:
+            if sample.failure is not None:
+                failures[sample.failure.reason] = failures.get(sample.failure.reason, 0) + 1
+        self._spent(
+            EventType.UNIT_DONE,
+            {
+                "stage": stage,
+                "rung": rung,
+                "kind": "probe",
+                "requests": len(samples),
+                "cost_usd": _cost(samples),
+                "failures": failures,
+                "seconds": round(seconds, 6),
+            },
+        )
+
+    def finish_jobs(self, jobs: Iterable[Job]) -> None:
+        """Write the jobs' folders, then say so in the journal."""
+        done = []
+        for job in jobs:
+            summary = job.summary(self.home)
+            job.write(self.home, summary)
+            event = EventType.JOB_DONE if summary.status == "ok" else EventType.JOB_FAILED
+            done.append((event, summary.model_dump(mode="json")))
+        self.recorder.record_all(done)
+
+    def reflect(self, evidence: RungEvidence) -> list[Decision]:
+        """Ask all reflection plugins and record what they say. Raises EarlyStop for a whole run."""
+        decisions = self.calls.reflect(evidence)
+        self.recorder.record_all(
+            (EventType.REFLECTION_DECISION, d.model_dump(mode="json")) for d in decisions
+        )
+        for decision in decisions:
+            if decision.kind == "early_stop" and decision.scope == "run":
+                raise EarlyStop(decision.reason)
+        return decisions
+
+    def baseline_and(self, config_id: str) -> tuple[Configuration, Configuration]:
+        """The two arms of a comparison."""
+        return self.plan.baseline, self.plan.configuration(config_id)
+
+    def _take(self, result: UnitResult) -> tuple[Observation, ...]:
+        failed = result.error is not None
+        observations = failed_observations(result) if failed else result.observations
+        payload: dict[str, Any] = {
+            **_unit_payload(result.unit),
+            "cost_usd": _cost(observations),
+            "failures": count_failures(observations),
+            "seconds": round(result.seconds, 6),
+        }
+        if failed:
+            payload["error"] = dict(result.error or {})
+            if payload["error"]["type"] == "timeout":
+                self.recorder.record(EventType.RUNNER_TIMEOUT, {"error": payload["error"]})
+        self._spent(EventType.UNIT_FAILED if failed else EventType.UNIT_DONE, payload)
+        return observations
+
+    def _spent(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
+        self.recorder.record(event_type, payload)
+        self.budget.spend(payload["requests"], payload["cost_usd"])
+
+
+def stopwatch() -> float:
+    """Seconds on a monotonic clock."""
+    return time.perf_counter()
+
+
+def _unit_payload(unit: Unit) -> dict[str, Any]:
+    return {
+        "stage": unit.stage,
+        "rung": unit.rung,
+        "kind": "evaluate",
+        "configurations": len(unit.config_ids),
+        "queries": len(unit.query_ids),
+        "requests": unit.size,
+    }
+
+
+def _cost(items: Iterable[Observation | LatencySample]) -> float:
+    return float(sum(item.cost for item in items if item.cost is not None))

@@ -1,0 +1,165 @@
+"""Grid: the race. Rung by rung, every configuration still in it gets the same block of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestra_core.evaluation.jobs import Job
+from orchestra_core.experiment import Objective
+from orchestra_core.journal.events import EventType
+from orchestra_core.report import Decision, Rung
+from orchestra_core.runner import Load
+from orchestra_core.stages.context import RunContext, stopwatch
+from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
+from orchestra_core.statistics.ranking import Standing, best
+
+PROBE_WARMUP = 2
+MATERIAL_MS = 5.0
+"""A p95 difference below this (or below 5% of the limit, if there is one) breaks no tie."""
+MATERIAL_SHARE = 0.1
+
+
+def run(context: RunContext) -> None:
+    """Race the configurations; GRID_DONE names the leader. Raises EarlyStop, BudgetExhausted."""
+    stage = context.plan.stage("grid")
+    alive = context.new_jobs("grid", stage.config_ids)
+    everyone = dict(alive)
+    context.recorder.record(EventType.GRID_STARTED, {"configurations": len(alive)})
+    try:
+        for rung in range(len(stage.rungs)):
+            if rung > 0 and not _affordable(context, alive, rung):
+                break
+            alive, stop = _run_rung(context, alive, rung)
+            if stop:
+                break
+    finally:
+        context.finish_jobs(job for job in everyone.values() if job.query_ids)
+    leader = leading(list(alive.values()), context.plan.experiment.objective)
+    context.recorder.record(
+        EventType.GRID_DONE, {"leader": leader.configuration.config_id, "survivors": list(alive)}
+    )
+
+
+def _run_rung(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[dict[str, Job], bool]:
+    """One rung and its reflection: who survives, and whether the race ends."""
+    stage = context.plan.stage("grid")
+    block = stage.rungs[rung]
+    evaluations = len(alive) * len(block)
+    context.recorder.record(
+        EventType.GRID_RUNG_STARTED,
+        {"rung": rung, "queries": len(block), "entered": len(alive), "evaluations": evaluations},
+    )
+    context.evaluate(alive, "grid", rung, block)
+    _probe_all(context, alive, rung, block[: stage.probes])
+    following = stage.rungs[rung + 1] if rung + 1 < len(stage.rungs) else ()
+    evidence = evidence_of(
+        context,
+        "grid",
+        rung,
+        len(stage.rungs),
+        alive,
+        best_so_far=context.recorder.state.best_by_rung,
+        next_rung_queries=len(following),
+    )
+    decisions = context.reflect(evidence)
+    survivors = surviving(list(alive), decisions)
+    _record_rung(context, rung, alive, survivors, decisions)
+    stop = any(d.kind == "early_stop" for d in decisions)
+    return {config_id: alive[config_id] for config_id in survivors}, stop
+
+
+def surviving(alive: Sequence[str], decisions: Sequence[Decision]) -> list[str]:
+    """Who goes on, in plan order: several shrinks intersect; if nobody is left, nobody is dropped."""
+    survivors = set(alive)
+    for decision in decisions:
+        if decision.kind == "shrink":
+            survivors &= set(decision.survivors)
+    return [c for c in alive if c in survivors] or list(alive)
+
+
+def leading(jobs: Sequence[Job], objective: Objective) -> Job:
+    """The best job by the objective; those that break a constraint only when all others do too."""
+    kept = [job for job in jobs if _keeps_constraints(job, objective)] or list(jobs)
+    standings = [_standing(job, objective.maximize) for job in kept]
+    limit = objective.subject_to.get("p95_ms")
+    material = 0.05 * limit if limit else MATERIAL_MS
+    leader = best(standings, material_ms=material, material_share=MATERIAL_SHARE)
+    return next(job for job in kept if job.configuration.config_id == leader.config_id)
+
+
+def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> bool:
+    """Whether the next rung fits into the grid's budget; if not, that decision is recorded."""
+    needed = len(alive) * len(context.plan.stage("grid").rungs[rung])
+    spent, allowed = context.recorder.state.grid_evaluations, grid_evaluations_allowed(context)
+    if spent + needed <= allowed:
+        return True
+    decision = Decision(
+        kind="early_stop",
+        rule="grid_budget",
+        plugin="core",
+        reason=f"rung {rung + 1} would bring the grid to {spent + needed} evaluations, {allowed} allowed",
+        figures={"spent": spent, "needed": needed, "allowed": allowed},
+    )
+    payload = {**decision.model_dump(mode="json"), "stage": "grid", "rung": rung - 1}
+    context.recorder.record(EventType.REFLECTION_DECISION, payload)
+    return False
+
+
+def _probe_all(
+    context: RunContext, alive: dict[str, Job], rung: int, query_ids: tuple[str, ...]
+) -> None:
+    untimed = [c for c, job in alive.items() if not _is_timed(job)]
+    if not untimed or not query_ids:
+        return
+    began = stopwatch()
+    before = {c: len(alive[c].samples) for c in untimed}
+    for config_id in untimed:
+        context.probe(alive, config_id, query_ids, Load(warmup=PROBE_WARMUP))
+    samples = [s for c in untimed for s in alive[c].samples[before[c] :]]
+    context.record_probes("grid", rung, samples, stopwatch() - began)
+
+
+def _is_timed(job: Job) -> bool:
+    return any(o.latency_ms is not None for o in job.observations.values())
+
+
+def _record_rung(
+    context: RunContext,
+    rung: int,
+    alive: dict[str, Job],
+    survivors: list[str],
+    decisions: Sequence[Decision],
+) -> None:
+    objective = context.plan.experiment.objective
+    certain = {config_id for decision in decisions for config_id in decision.certain}
+    dropped = [config_id for config_id in alive if config_id not in set(survivors)]
+    leader = leading([alive[config_id] for config_id in survivors], objective)
+    block = context.plan.stage("grid").rungs[rung]
+    summary = Rung(
+        rung=rung,
+        queries=len(leader.query_ids),
+        entered=len(alive),
+        survivors=tuple(survivors),
+        dropped_certain=tuple(c for c in dropped if c in certain),
+        dropped_forced=tuple(c for c in dropped if c not in certain),
+        best=leader.configuration.config_id,
+        best_value=leader.metrics()[objective.maximize],
+        evaluations=len(alive) * len(block),
+    )
+    context.recorder.record(EventType.GRID_RUNG_DONE, summary.model_dump(mode="json"))
+
+
+def _standing(job: Job, metric: str) -> Standing:
+    metrics = job.metrics()
+    return Standing(
+        job.configuration.config_id,
+        metrics[metric] or 0.0,
+        metrics["p95_ms"],
+        metrics["cost_per_query"],
+    )
+
+
+def _keeps_constraints(job: Job, objective: Objective) -> bool:
+    metrics = job.metrics()
+    figures = ((metrics.get(name), limit) for name, limit in objective.subject_to.items())
+    return all(value is None or value <= limit for value, limit in figures)

@@ -1,0 +1,112 @@
+"""Publish: guards rule, policies are applied and verified, the winner enters the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestra_core.errors import HookError, OrchestraError
+from orchestra_core.history import add_winner, read_history
+from orchestra_core.journal.events import EventType, now
+from orchestra_core.journal.recorder import Recorder
+from orchestra_core.payloads import GuardEvidence, PolicyIntent, PolicyReceipt, PolicyRequest
+from orchestra_core.report import Ruling, Verdict, Winner
+from orchestra_core.stages.context import RunContext
+
+
+def run(context: RunContext) -> None:
+    """Publish the winner, or record why not. Raises what a policy raised, after rolling back."""
+    context.recorder.record(EventType.PUBLISH_STARTED)
+    state = context.recorder.state
+    verdict = Verdict.model_validate(state.verdict, strict=False)
+    winner = Winner.model_validate((state.selected or {})["winner"], strict=False)
+    if winner.is_baseline:
+        _done(context, published=False, reason=f"the verdict is {verdict.kind}: {verdict.reason}")
+        return
+    denials = [r for r in _rule(context, verdict, winner) if r.kind == "deny"]
+    if denials:
+        told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denials)
+        _done(context, published=False, reason=f"denied by {told}", denied=True)
+        return
+    _apply_policies(context, winner)
+    add_winner(context.home, _record(context, verdict, winner))
+    _done(context, published=True, reason=verdict.reason)
+
+
+def _rule(context: RunContext, verdict: Verdict, winner: Winner) -> list[Ruling]:
+    rulings = context.calls.guard(
+        GuardEvidence("publish", context.run_id, context.plan, verdict, winner)
+    )
+    record_rulings(context.recorder, "publish", rulings)
+    return rulings
+
+
+def record_rulings(recorder: Recorder, point: str, rulings: list[Ruling]) -> None:
+    """Write guards' rulings to the journal."""
+    recorder.record_all(
+        (EventType.GUARD_RULING, {**r.model_dump(mode="json"), "point": point}) for r in rulings
+    )
+
+
+def _apply_policies(context: RunContext, winner: Winner) -> None:
+    history = read_history(context.home)
+    request = PolicyRequest(context.run_id, winner, history[-1] if history else None)
+    asked: list[tuple[str, Mapping[str, Any]]] = []
+    for plugin in context.calls.policy_plugins():
+        context.recorder.record(
+            EventType.POLICY_INTENT, {"plugin": plugin, "config_id": winner.config_id}
+        )
+        asked.append((plugin, {}))
+        try:
+            receipt = context.calls.apply_policy(plugin, request)
+            if receipt is None:
+                asked.pop()
+                continue
+            asked[-1] = (plugin, receipt.undo)
+            _check_verified(plugin, receipt)
+        except OrchestraError as error:
+            _roll_back(context, winner, asked, error)
+            raise
+        context.recorder.record(
+            EventType.POLICY_APPLIED,
+            {"plugin": plugin, "summary": receipt.summary, "undo": dict(receipt.undo)},
+        )
+
+
+def _check_verified(plugin: str, receipt: PolicyReceipt) -> None:
+    if not receipt.verified:
+        raise HookError(
+            f"plugin '{plugin}' applied the policy but did not find it when reading back: "
+            f"{receipt.summary}",
+            hint="The policy was rolled back; look at the target's own log.",
+        )
+
+
+def _roll_back(
+    context: RunContext,
+    winner: Winner,
+    asked: list[tuple[str, Mapping[str, Any]]],
+    cause: OrchestraError,
+) -> None:
+    for plugin, undo in reversed(asked):
+        undone = context.calls.rollback_policy(plugin, PolicyIntent(context.run_id, winner, undo))
+        context.recorder.record(
+            EventType.POLICY_ROLLED_BACK,
+            {"plugin": plugin, "undone": undone, "error": cause.as_payload()},
+        )
+
+
+def _record(context: RunContext, verdict: Verdict, winner: Winner) -> dict[str, Any]:
+    decisions = context.recorder.state.decisions
+    return {
+        "run_id": context.run_id,
+        "timestamp": now(),
+        "winner": winner.model_dump(mode="json", include={"config_id", "parameters", "metrics"}),
+        "ab_diff": [row.model_dump(mode="json") for row in verdict.diff_table],
+        "grid_decision": dict(decisions[-1]) if decisions else None,
+    }
+
+
+def _done(context: RunContext, *, published: bool, reason: str, denied: bool = False) -> None:
+    payload = {"published": published, "reason": reason, "denied": denied}
+    context.recorder.record(EventType.PUBLISH_DONE, payload)

@@ -1,0 +1,45 @@
+"""Which configuration is best: by quality, then latency, then cost, then plan order.
+
+Timings are noisy, so a latency or cost counts as better only when the difference is material;
+otherwise two runs of one plan would crown different twins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What ranks a configuration; latency in ms, cost in USD; None: not measured."""
+
+    config_id: str
+    quality: float
+    latency: float | None
+    cost: float | None
+
+
+def best(standings: Sequence[Standing], *, material_ms: float, material_share: float) -> Standing:
+    """The best standing. `standings` come in plan order and are not empty.
+
+    Quality decides exactly. Among equals, whoever is more than `material_ms` (and more than
+    `material_share` of the fastest) slower than the fastest is out; likewise for cost by share; plan
+    order decides among the rest.
+    """
+    top = max(s.quality for s in standings)
+    tied = [s for s in standings if s.quality == top]
+    tied = _without_worse(tied, [s.latency for s in tied], material_ms, material_share)
+    tied = _without_worse(tied, [s.cost for s in tied], 0.0, material_share)
+    return tied[0]
+
+
+def _without_worse(
+    tied: Sequence[Standing], figures: Sequence[float | None], absolute: float, share: float
+) -> list[Standing]:
+    known = [f for f in figures if f is not None]
+    if not known:
+        return list(tied)
+    lowest = min(known)
+    limit = lowest + max(absolute, share * lowest)
+    return [s for s, f in zip(tied, figures, strict=True) if f is not None and f <= limit]

@@ -1,0 +1,63 @@
+"""From intervals to a verdict: win, no_difference, regression or inconclusive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestra_core.experiment import Margin
+from orchestra_core.report import MetricDifference, VerdictKind
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A verdict with its reason; `by_quality` tells whether more queries could change it."""
+
+    kind: VerdictKind
+    reason: str
+    by_quality: bool
+    warnings: tuple[str, ...] = ()
+
+
+def settle(
+    quality: MetricDifference,
+    others: Sequence[MetricDifference],
+    margins: Mapping[str, Margin],
+    epsilon: float,
+) -> Settled:
+    """Judge the objective's interval, then the margins of what must not get worse.
+
+    win: the interval lies above zero and every margin is shown to hold. regression: it lies below
+    zero, or a margin is broken beyond doubt. no_difference: it lies within ±epsilon. Else inconclusive.
+    """
+    low, high = quality.ci_low or 0.0, quality.ci_high or 0.0
+    shown = f"{quality.metric} {quality.delta or 0.0:+.4f} [{low:+.4f}, {high:+.4f}]"
+    if high < 0:
+        return Settled("regression", f"{shown}: the interval lies below zero", True)
+    if -epsilon <= low and high <= epsilon:
+        return Settled("no_difference", f"{shown}: the interval lies within ±{epsilon:g}", True)
+    if low <= 0:
+        return Settled("inconclusive", f"{shown}: the interval holds zero", True)
+    return _with_margins(shown, others, margins)
+
+
+def _with_margins(
+    shown: str, others: Sequence[MetricDifference], margins: Mapping[str, Margin]
+) -> Settled:
+    rows = {row.metric: row for row in others}
+    warnings: list[str] = []
+    for metric, margin in margins.items():
+        row = rows.get(metric)
+        if row is None or row.ci_high is None or row.ci_low is None or row.baseline is None:
+            warnings.append(f"{metric} was not measured, so its margin was not checked")
+            continue
+        allowed = margin.allowed(row.baseline)
+        told = f"{metric} {row.delta or 0.0:+.4g} [{row.ci_low:+.4g}, {row.ci_high:+.4g}]"
+        limit = f"allowed +{allowed:.4g}"
+        if row.ci_low > allowed:
+            reason = f"{shown}, but {told} is worse than {limit}"
+            return Settled("regression", reason, False, tuple(warnings))
+        if row.ci_high > allowed:
+            reason = f"{shown}, but {told} may be worse than {limit}"
+            return Settled("inconclusive", reason, False, tuple(warnings))
+    return Settled("win", f"{shown}: the interval lies above zero, margins hold", True, tuple(warnings))

@@ -1,0 +1,1 @@
+"""The datasets that come with this plugin, and how they are fetched."""

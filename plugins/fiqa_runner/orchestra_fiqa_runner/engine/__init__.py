@@ -1,0 +1,1 @@
+"""The embedded hybrid search engine: chunking, two kinds of index, fusion, diversity."""

@@ -1,0 +1,56 @@
+"""Open a runner for a run: check the experiment, then open what its configurations need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestra_core.errors import ExperimentError, nearest
+from orchestra_fiqa_runner.collections import read_collections
+from orchestra_fiqa_runner.description import BACKENDS, default_collection
+from orchestra_fiqa_runner.engine.corpus import read_corpus
+from orchestra_fiqa_runner.engine.indexes import Indexes
+from orchestra_fiqa_runner.runner import FiqaRunner
+from orchestra_fiqa_runner.settings import FiqaSettings
+
+if TYPE_CHECKING:
+    from orchestra_core.observation import Query
+    from orchestra_core.payloads import RunnerRequest
+    from orchestra_core.plan import Configuration
+
+
+def open_runner(request: RunnerRequest) -> FiqaRunner:
+    """A runner whose indexes are built and open.
+
+    Raises ExperimentError for an unknown backend, collection, chunking or parameter, StorageError when
+    an index cannot be written.
+    """
+    _check_backend(request.experiment.runner.backend)
+    settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()
+    indexes = Indexes(
+        corpus=read_corpus(request.dataset.corpus, request.dataset.corpus_sha256),
+        collections=read_collections(request.experiment),
+        folder=request.cache_dir / "indexes",
+        connectivity=settings.hnsw_connectivity,
+        expansion_add=settings.hnsw_expansion_add,
+    )
+    collection = default_collection(request.experiment.dataset)
+    runner = FiqaRunner(indexes, settings, collection, _trial(request))
+    runner.open_for(request.configurations)
+    return runner
+
+
+def _trial(request: RunnerRequest) -> tuple[Configuration, Query]:
+    if not request.configurations:
+        raise ExperimentError(
+            "there is no configuration to ask about", where="space", hint="Give the space a value."
+        )
+    return request.configurations[0], request.dataset.judged_queries()[0]
+
+
+def _check_backend(backend: str | None) -> None:
+    if backend is not None and backend not in BACKENDS:
+        raise ExperimentError(
+            f"the fiqa runner has no backend '{backend}'",
+            where="runner.backend",
+            hint=f"{nearest(backend, BACKENDS)} Leave the key out for '{BACKENDS[0]}'.",
+        )

@@ -1,0 +1,47 @@
+"""Hook implementations of the `fiqa` plugin; whatever is heavy is imported inside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestra_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestra_core.datasets import DatasetSource
+    from orchestra_core.payloads import DescribeRequest, RunnerRequest
+    from orchestra_core.runner import Runner, RunnerDescription
+    from orchestra_fiqa_runner.settings import FiqaSettings
+
+
+@hookimpl
+def orchestra_settings() -> type[FiqaSettings]:
+    """Prices and engine dials."""
+    from orchestra_fiqa_runner.settings import FiqaSettings
+
+    return FiqaSettings
+
+
+@hookimpl
+def orchestra_datasets() -> Sequence[DatasetSource]:
+    """`fiqa-mini` and `boolq`."""
+    from orchestra_fiqa_runner.data.sources import dataset_sources
+
+    return dataset_sources()
+
+
+@hookimpl
+def orchestra_describe_runner(request: DescribeRequest) -> RunnerDescription:
+    """The embedded engine's parameters and the default experiment."""
+    from orchestra_fiqa_runner.description import describe
+
+    return describe(request.dataset)
+
+
+@hookimpl
+def orchestra_runner(request: RunnerRequest) -> Runner:
+    """Open the indexes that the run's configurations need."""
+    from orchestra_fiqa_runner.opening import open_runner
+
+    return open_runner(request)

@@ -1,0 +1,116 @@
+"""The embedded runner: the core's `Runner` over one run's indexes."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from orchestra_core.runner import Fingerprint, Health
+from orchestra_fiqa_runner.collections import check_collection
+from orchestra_fiqa_runner.engine import recipe
+from orchestra_fiqa_runner.evaluating import Evaluator
+from orchestra_fiqa_runner.knobs import Knobs, read_knobs
+from orchestra_fiqa_runner.probing import Prober
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from orchestra_core.observation import LatencySample, Observation, Query
+    from orchestra_core.plan import Configuration
+    from orchestra_core.runner import Load
+    from orchestra_fiqa_runner.engine.indexes import Indexes
+    from orchestra_fiqa_runner.settings import FiqaSettings
+
+_DISTRIBUTION = "orchestra-fiqa-runner"
+
+
+class FiqaRunner:
+    """Searches in this process. `evaluate` and `probe` may be called from several threads."""
+
+    def __init__(
+        self,
+        indexes: Indexes,
+        settings: FiqaSettings,
+        collection: str,
+        trial: tuple[Configuration, Query],
+    ) -> None:
+        """`collection`: for configurations that name none; `trial`: what `health` asks."""
+        self._indexes = indexes
+        self._settings = settings
+        self._collection = collection
+        self._trial = trial
+        self._evaluator = Evaluator(indexes, settings.candidates)
+        self._prober = Prober(indexes, settings)
+
+    def open_for(self, configurations: Sequence[Configuration]) -> Mapping[str, Knobs]:
+        """Open whatever these configurations ask, and return their knobs by config_id.
+
+        Raises ExperimentError for a parameter or collection that is not known, StorageError when an
+        index must be written and cannot.
+        """
+        knobs = {one.config_id: self._read(one) for one in configurations}
+        for knob in knobs.values():
+            self._open(knob)
+        self._indexes.forget_chunks()
+        return knobs
+
+    def fingerprint(self) -> Fingerprint:
+        """What is being measured."""
+        own = version(_DISTRIBUTION)
+        return Fingerprint(
+            target=f"{_DISTRIBUTION} {own} (embedded, {self._settings.candidates} candidates)",
+            corpus_sha256=self._indexes.corpus.sha256,
+            documents=len(self._indexes.corpus.ids),
+            indexes=self._indexes.content_hashes(),
+            versions={_DISTRIBUTION: own, **recipe.deciding_versions()},
+        )
+
+    def health(self) -> Health:
+        """Asks one query of the first configuration."""
+        configuration, query = self._trial
+        seen = next(iter(self.evaluate([configuration], [query])))
+        details = {
+            "documents": len(self._indexes.corpus.ids),
+            "collections": sorted(self._indexes.collections),
+            "found": len(seen.ranking),
+        }
+        if seen.failure is None:
+            return Health(ok=True, message="indexes are open and answer", details=details)
+        return Health(
+            ok=False,
+            message=f"a trial query failed: {seen.failure.reason}: {seen.failure.message}",
+            hint="Delete the plugin's cache folder, so that its indexes are built again.",
+            details=details,
+        )
+
+    def evaluate(
+        self, configurations: Sequence[Configuration], queries: Sequence[Query]
+    ) -> Iterator[Observation]:
+        """Quality; work is shared over configurations, so no latency and no cost are reported."""
+        return self._evaluator.evaluate(self.open_for(configurations), queries)
+
+    def probe(
+        self, configuration: Configuration, queries: Sequence[Query], load: Load
+    ) -> Sequence[LatencySample]:
+        """Latency and cost, request by request."""
+        knobs = self.open_for([configuration])[configuration.config_id]
+        return self._prober.probe(configuration.config_id, knobs, queries, load)
+
+    def close(self) -> None:
+        """Let go of the indexes."""
+        self._indexes.close()
+
+    def _read(self, configuration: Configuration) -> Knobs:
+        config_id = configuration.config_id
+        knobs = read_knobs(configuration.parameters, config_id, self._collection)
+        check_collection(knobs.collection, self._indexes.collections, config_id)
+        return knobs
+
+    def _open(self, knobs: Knobs) -> None:
+        if knobs.asks_lexical:
+            self._indexes.lexical(knobs.collection, knobs.k1, knobs.b)
+        if knobs.asks_dense:
+            self._indexes.encoder()
+            self._indexes.dense(knobs.collection, knobs.ef_search)
+        if knobs.diversifies:
+            self._indexes.document_vectors()

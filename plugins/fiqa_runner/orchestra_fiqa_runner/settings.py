@@ -1,0 +1,22 @@
+"""The section `plugins: fiqa:` of the experiment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from orchestra_core.experiment import StrictModel
+
+
+class FiqaSettings(StrictModel):
+    """Prices of the cost model, and the dials of the engine that are not search parameters."""
+
+    cpu_usd_per_hour: float = Field(default=0.05, ge=0)
+    """USD for one hour of one busy CPU core; a request pays for the CPU time it used itself."""
+    embedding_usd_per_million_tokens: float = Field(default=0.02, ge=0)
+    """USD for a million embedded query tokens; requests with `alpha` 0 embed nothing."""
+    candidates: int = Field(default=100, ge=1, le=10_000)
+    """Documents that each side (lexical, dense) hands to the fusion; at least `top_k` in any case."""
+    hnsw_connectivity: int = Field(default=16, ge=2, le=128)
+    """Neighbours per chunk in the HNSW graph. Another value is another index."""
+    hnsw_expansion_add: int = Field(default=256, ge=1, le=4096)
+    """Width of the search for neighbours while the graph is built. Another value is another index."""

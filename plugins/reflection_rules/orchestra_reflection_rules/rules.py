@@ -1,0 +1,122 @@
+"""Each rule looks at a rung's evidence and gives one decision, or None when it has nothing to say."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestra_core import Decision, RungEvidence
+from orchestra_core.statistics.racing import race_step
+from orchestra_reflection_rules.settings import Settings
+
+
+def decide(evidence: RungEvidence) -> list[Decision]:
+    """All decisions on a rung. A rung where too much failed is judged on nothing else."""
+    settings = evidence.settings if isinstance(evidence.settings, Settings) else Settings()
+    stop = failure_rate(evidence, settings)
+    if stop is not None:
+        return [stop]
+    found = [plateau(evidence, settings), recall_variance(evidence, settings)]
+    return [d for d in found if d is not None] or [_keep(evidence)]
+
+
+def failure_rate(evidence: RungEvidence, settings: Settings) -> Decision | None:
+    """Too many failed requests: the target is not fit to be measured."""
+    failed = sum(c.failures for c in evidence.configurations)
+    asked = sum(c.count for c in evidence.configurations)
+    rate = failed / asked if asked else 0.0
+    if rate <= settings.failure_rate:
+        return None
+    return Decision(
+        kind="early_stop",
+        scope="run",
+        rule="failure_rate",
+        reason=f"{failed} of {asked} requests failed ({rate:.0%}, limit {settings.failure_rate:.0%})",
+        figures={"failure_rate": rate, "limit": settings.failure_rate},
+    )
+
+
+def plateau(evidence: RungEvidence, settings: Settings) -> Decision | None:
+    """Nobody pulls ahead any more: the leader stands still and the survivors are equivalent."""
+    if evidence.stage != "grid" or not evidence.next_rung_queries:
+        return None
+    history = [*evidence.best_so_far, max(_means(evidence))]
+    if len(history) <= settings.plateau_rungs:
+        return None
+    gain = history[-1] - history[-1 - settings.plateau_rungs]
+    spread = float(np.ptp(_means(evidence)))
+    epsilon = evidence.plan.experiment.stages.grid.epsilon
+    if gain > settings.plateau or spread > epsilon:
+        return None
+    return Decision(
+        kind="early_stop",
+        rule="plateau",
+        reason=f"the leader gained {gain:+.4f} over {settings.plateau_rungs} rungs, and all "
+        f"{len(evidence.configurations)} survivors lie within {spread:.4f} of each other",
+        figures={"gain": gain, "spread": spread, "epsilon": epsilon},
+    )
+
+
+def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | None:
+    """The means are known well enough to act on: drop who is beaten, and what the budget forbids."""
+    if evidence.stage != "grid" or not evidence.next_rung_queries:
+        return None
+    scores = np.stack([c.scores for c in evidence.configurations])
+    variance = _sampling_variance(scores)
+    affordable = _affordable(evidence)
+    if variance > settings.recall_variance and affordable >= len(scores):
+        return None
+    error = evidence.plan.experiment.stages.grid.delta / max(1, evidence.rungs - 1)
+    step = race_step(scores, error, affordable if affordable < len(scores) else None)
+    if len(step.survivors) == len(scores):
+        return None
+    names = [c.config_id for c in evidence.configurations]
+    return Decision(
+        kind="shrink",
+        rule="recall_variance",
+        reason=_told(evidence, len(step.survivors), len(step.certain), len(step.forced)),
+        figures={
+            "variance": variance,
+            "limit": settings.recall_variance,
+            "certain": len(step.certain),
+            "forced": len(step.forced),
+            "best": float(scores.mean(axis=1).max()),
+        },
+        survivors=tuple(names[i] for i in step.survivors),
+        certain=tuple(names[i] for i in step.certain),
+    )
+
+
+def _affordable(evidence: RungEvidence) -> int:
+    """How many configurations the next rung may hold, the rest of the budget spread evenly."""
+    rungs_left = max(1, evidence.rungs - evidence.rung - 1)
+    left = evidence.evaluations_allowed - evidence.evaluations_spent
+    return max(2, left // rungs_left // evidence.next_rung_queries)
+
+
+def _sampling_variance(scores: NDArray[np.float64]) -> float:
+    """Largest variance of a mean over rows of float64 (n_configurations, n_queries)."""
+    queries = scores.shape[1]
+    return float((scores.var(axis=1, ddof=1) / queries).max()) if queries > 1 else float("inf")
+
+
+def _means(evidence: RungEvidence) -> list[float]:
+    return [float(c.scores.mean()) for c in evidence.configurations]
+
+
+def _told(evidence: RungEvidence, survivors: int, certain: int, forced: int) -> str:
+    return (
+        f"{survivors} of {len(evidence.configurations)} configurations go on after "
+        f"{len(evidence.query_ids)} queries: {certain} dropped beyond doubt, {forced} to keep the budget"
+    )
+
+
+def _keep(evidence: RungEvidence) -> Decision:
+    count = len(evidence.configurations)
+    best = max(_means(evidence))
+    return Decision(
+        kind="keep",
+        rule="no_reason_to_act",
+        reason=f"all {count} configurations go on; best {evidence.objective} {best:.4f}",
+        figures={"best": best},
+    )

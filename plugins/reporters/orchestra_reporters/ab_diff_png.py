@@ -1,0 +1,107 @@
+"""`ab_diff.png`: differences of the A/B with their intervals, one panel per unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from orchestra_reporters.ab_panel import draw_panel
+from orchestra_reporters.canvas import SOFT, Heading, new_figure, png, sentence, shortened, write
+from orchestra_reporters.differences import change
+from orchestra_reporters.story import VERDICTS, why_no_verdict
+from orchestra_reporters.units import MISSING, unit_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from orchestra_core.report import MetricDifference, Report, Verdict
+    from orchestra_reporters.settings import ReportersSettings
+
+Panel = tuple[str, list["MetricDifference"]]
+_WIDTH, _BOTTOM = 11.0, 0.45
+_LEFT, _PANEL = 1.95, 4.3
+"""Inches to the left of the panels, and their width; a table takes the rest."""
+_ROW, _HEADER, _AXIS, _EMPTY = 0.40, 0.62, 0.36, 1.4
+"""Heights in inches: a row, a panel's header and axis, the message when there is no panel."""
+_ORDER = {"": 0, "ms": 1, "USD": 2}
+
+
+def render(report: Report, settings: ReportersSettings) -> bytes:
+    """The picture as PNG; the same bytes for the same report."""
+    return png(draw(report, settings))
+
+
+def draw(report: Report, settings: ReportersSettings) -> Figure:
+    """The picture itself, for `render` and for tests that measure it."""
+    shown = panels(report.verdict)
+    head = Heading.of(_title(report), _subtitle(report), _WIDTH)
+    body = sum(_height(rows) for _, rows in shown) or _EMPTY
+    figure = new_figure(_WIDTH, head.inches + body + _BOTTOM, settings.dpi)
+    head.draw(figure)
+    _stack(figure, shown, head.inches, _level(report.verdict))
+    if not shown:
+        style = {"ha": "center", "va": "center", "color": SOFT}
+        write(figure, 0.5, 0.4, "No differences to show.", 12, **style)
+    write(figure, 0.45 / _WIDTH, 0.16 / figure.get_figheight(), _notes(report), 8, color=SOFT)
+    return figure
+
+
+def _stack(figure: Figure, shown: Sequence[Panel], top: float, level: str) -> None:
+    """Panels below each other, the first one `top` inches below the figure's upper edge."""
+    height = figure.get_figheight()
+    for unit, rows in shown:
+        bottom = top + _HEADER + _ROW * len(rows)
+        box = (_LEFT / _WIDTH, 1 - bottom / height, _PANEL / _WIDTH, _ROW * len(rows) / height)
+        draw_panel(figure.add_axes(box), unit, rows, level)
+        top += _height(rows)
+
+
+def panels(verdict: Verdict | None) -> list[Panel]:
+    """Rows by unit: qualities, milliseconds, USD, then others; none without a verdict."""
+
+    def key(row: MetricDifference) -> tuple[int, str]:
+        unit = unit_of(row.metric, row.unit)
+        return _ORDER.get(unit, 9), unit
+
+    rows = sorted(verdict.diff_table, key=key) if verdict else []
+    return [(unit, list(group)) for (_, unit), group in groupby(rows, key=key)]
+
+
+def _height(rows: list[MetricDifference]) -> float:
+    return _HEADER + _ROW * len(rows) + _AXIS
+
+
+def _level(verdict: Verdict | None) -> str:
+    return f"{100 * verdict.confidence:g} % interval" if verdict else ""
+
+
+def _title(report: Report) -> str:
+    verdict = report.verdict
+    if verdict is None:
+        return f"No A/B. {why_no_verdict(report)}"
+    if verdict.baseline == verdict.challenger:
+        return "No A/B was needed: the grid found nothing better than the baseline"
+    opening = VERDICTS[verdict.kind]
+    row = next((row for row in verdict.diff_table if row.metric == verdict.metric), None)
+    return f"{opening}: {_change(row, _level(verdict))}" if row and row.delta is not None else opening
+
+
+def _change(row: MetricDifference, level: str) -> str:
+    unit = unit_of(row.metric, row.unit)
+    delta, interval = change(row, unit)
+    text = f"{row.metric} changes by {delta} {unit}".rstrip()
+    return text if interval == MISSING else f"{text} ({level} {interval})"
+
+
+def _subtitle(report: Report) -> str:
+    if report.verdict is None:
+        return f"Run {report.run_id} on {report.dataset}"
+    arms = (shortened(name, 56) for name in (report.verdict.challenger, report.verdict.baseline))
+    queries = f"paired on {report.verdict.queries:,} queries that nobody tuned on"
+    return f"{' against '.join(arms)}, {queries}; dataset {shortened(report.dataset, 40)}"
+
+
+def _notes(report: Report) -> str:
+    test = f" {report.verdict.test}." if report.verdict and report.verdict.test else ""
+    return sentence(f"Run {report.run_id}.{test}", 175)

@@ -1,0 +1,26 @@
+"""Hook implementations only; `writing` imports whatever draws or formats when a run asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestra_core.hookspecs import hookimpl
+from orchestra_reporters.settings import ReportersSettings
+from orchestra_reporters.writing import write_all
+
+if TYPE_CHECKING:
+    from orchestra_core.payloads import ReportRequest
+
+
+@hookimpl
+def orchestra_settings() -> type[ReportersSettings]:
+    """The model of `plugins: {reporters: {…}}`."""
+    return ReportersSettings
+
+
+@hookimpl
+def orchestra_report(request: ReportRequest) -> None:
+    """Write this plugin's artifacts. Raises ArtifactsFailed after all that could be were written."""
+    settings = request.settings
+    chosen = settings if isinstance(settings, ReportersSettings) else ReportersSettings()
+    write_all(request.report, chosen, request.artifacts)

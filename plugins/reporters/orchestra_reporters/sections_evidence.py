@@ -1,0 +1,125 @@
+"""Sections of `winners.md` on the evidence: race, candidates, decisions, failures, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchestra_reporters.failures_csv import top_failures
+from orchestra_reporters.markdown import bullets, escape, table
+from orchestra_reporters.ranking import everyone, queries, ranked
+from orchestra_reporters.units import MISSING, figure, unit_of
+from orchestra_reporters.writing import artifact_names
+
+if TYPE_CHECKING:
+    from orchestra_core.report import Candidate, Decision, Report, Ruling, Rung
+    from orchestra_reporters.settings import ReportersSettings
+
+_RACE = ("Rung", "Queries", "Entered", "Survivors", "Certain drops", "Forced drops", "Evaluations")
+
+
+def race(report: Report) -> str:
+    """Who was dropped when, and what the race saved."""
+    if not report.rungs:
+        return ""
+    rows = [_rung(rung, report.objective.maximize) for rung in report.rungs]
+    header = (*_RACE, f"Best {report.objective.maximize}", "Best configuration")
+    return table(header, rows) + _spent(report)
+
+
+def _rung(rung: Rung, metric: str) -> tuple[object, ...]:
+    counts = (len(rung.survivors), len(rung.dropped_certain), len(rung.dropped_forced))
+    best = figure(rung.best_value, unit_of(metric))
+    return (
+        *(rung.rung, rung.queries, rung.entered, *counts, f"{rung.evaluations:,}"),
+        *(best, rung.best or MISSING),
+    )
+
+
+def _spent(report: Report) -> str:
+    spent, full = report.evaluations, report.evaluations_full
+    if not full:
+        return ""
+    share = f"{100 * spent / full:.1f} % of the {full:,} that the full grid would have taken"
+    return (
+        f"\nThe race took {spent:,} evaluations, {share}. Certain drops are settled by the evidence;"
+        " forced drops only kept the race within its budget.\n"
+    )
+
+
+def candidates(report: Report, limit: int) -> str:
+    """The best candidates; the baseline always, as a row of its own if it is not among them."""
+    order = ranked(report)
+    chosen = order[:limit]
+    chosen += [c for c in order[limit:] if c.config_id == report.baseline.config_id]
+    metric = report.objective.maximize
+    header = ("Configuration", metric, "p95, ms", "USD per 1,000 queries", "Queries", "Race")
+    rows = [_candidate(candidate, report) for candidate in chosen]
+    note = f"\n{len(chosen)} of {len(everyone(report))}; those asked the most queries come first.\n"
+    return table(header, rows) + note
+
+
+def _candidate(candidate: Candidate, report: Report) -> tuple[object, ...]:
+    metrics, cost = candidate.metrics, candidate.metrics.get("cost_per_query")
+    role = " (baseline)" if candidate.config_id == report.baseline.config_id else ""
+    return (
+        f"{candidate.config_id}{role}",
+        figure(metrics.get(report.objective.maximize), ""),
+        figure(metrics.get("p95_ms"), "ms"),
+        figure(None if cost is None else 1000 * cost, "USD"),
+        queries(candidate) or MISSING,
+        _fate(candidate),
+    )
+
+
+def _fate(candidate: Candidate) -> str:
+    if not candidate.metrics:
+        return "never asked"
+    if candidate.dropped_in_rung is None:
+        return "reached the end"
+    return f"dropped in rung {candidate.dropped_in_rung}, {candidate.drop or 'unknown why'}"
+
+
+def decisions(report: Report) -> str:
+    """What reflection and the guards said, in order."""
+    said: list[Decision | Ruling] = [*report.decisions, *report.rulings]
+    rows = [
+        (f"{item.plugin}: {item.rule}".strip(": "), item.kind.replace("_", " "), item.reason)
+        for item in said
+    ]
+    return table(("Rule", "Says", "Because"), rows) if rows else ""
+
+
+def failures(report: Report, limit: int) -> str:
+    """The most frequent reasons of failed requests."""
+    if not report.failures:
+        return "No request failed.\n"
+    total = sum(report.failures.values())
+    note = f"\n{total:,} failed requests in all, for {len(report.failures)} reason(s).\n"
+    return table(("Reason", "Requests"), top_failures(report, limit)) + note
+
+
+def warnings(report: Report) -> str:
+    """What the core wants people to know."""
+    return bullets(escape(warning) for warning in report.warnings)
+
+
+def provenance(report: Report) -> str:
+    """Who took part, and exactly what was measured."""
+    plugins = [(p.name, p.version, p.distribution) for p in report.plugins]
+    facts = [("plan", report.plan_hash), *_flat(report.fingerprint)]
+    listed = table(("Plugin", "Version", "Distribution"), plugins) + "\n" if plugins else ""
+    return listed + table(("Fingerprint", "Value"), facts)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:
+    flat: list[tuple[str, object]] = []
+    for key, value in values.items():
+        nested = isinstance(value, Mapping)
+        flat += _flat(value, f"{prefix}{key}.") if nested else [(f"{prefix}{key}", value)]
+    return flat
+
+
+def files(settings: ReportersSettings) -> str:
+    """The artifacts beside this page."""
+    return bullets(f"[{name}]({name})" for name in artifact_names(settings) if name != "winners.md")

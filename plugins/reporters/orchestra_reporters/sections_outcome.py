@@ -1,0 +1,114 @@
+"""Sections of `winners.md` on the outcome: question, winner, A/B, publication."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestra_reporters.differences import change, rescaled
+from orchestra_reporters.markdown import bullets, escape, table
+from orchestra_reporters.ranking import everyone
+from orchestra_reporters.units import MISSING, figure, p_value, unit_of, with_unit
+
+if TYPE_CHECKING:
+    from orchestra_core.report import MetricDifference, Metrics, Report, Verdict
+
+
+def asked(report: Report) -> str:
+    """What the user wanted to know, and what finding out has taken."""
+    objective = report.objective
+    limits = [f"{name} ≤ {with_unit(limit, unit_of(name))}" for name, limit in _limits(report)]
+    rows = [
+        ("Dataset", report.dataset),
+        ("Objective", "; ".join([f"maximise {objective.maximize}", *limits])),
+        ("Baseline", report.baseline.config_id),
+        ("Configurations", f"{len(everyone(report)):,} with the baseline"),
+        ("Status", report.status.replace("_", " ")),
+        ("Started", report.started_at),
+        ("Ended", report.ended_at or MISSING),
+        ("Requests", f"{report.requests:,}"),
+        ("Cost", with_unit(report.cost_usd, "USD")),
+    ]
+    return table(("", ""), rows) + _error(report)
+
+
+def _limits(report: Report) -> list[tuple[str, float]]:
+    return sorted(report.objective.subject_to.items())
+
+
+def _error(report: Report) -> str:
+    if report.error is None:
+        return ""
+    kind, message = report.error.get("type", "error"), report.error.get("msg", "")
+    hint = report.error.get("hint")
+    lines = [f"Error `{escape(kind)}`: {escape(message)}"]
+    return "\n" + bullets([*lines, f"What to do: {escape(hint)}"] if hint else lines)
+
+
+def winner(report: Report) -> str:
+    """The recommendation with its parameters and its figures."""
+    if report.winner is None:
+        return "None: the run recommends nothing.\n"
+    kept = " (the baseline, unchanged)" if report.winner.is_baseline else ""
+    parameters = table(("Parameter", "Value"), _parameters(report.winner.parameters))
+    return (
+        f"**{escape(report.winner.config_id)}**{kept}\n\n{parameters}"
+        f"\nMeasured on the confirmation queries:\n\n{_figures(report.winner.metrics)}"
+    )
+
+
+def _parameters(parameters: dict[str, str | int | float | bool]) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in parameters.items()]
+
+
+def _figures(metrics: Metrics) -> str:
+    rows = [(name, figure(value, unit_of(name)), unit_of(name)) for name, value in metrics.items()]
+    return table(("Metric", "Figure", "Unit"), rows) if rows else "nothing was measured\n"
+
+
+def ab(report: Report) -> str:
+    """Challenger against baseline, with intervals."""
+    verdict = report.verdict
+    if verdict is None:
+        return ""
+    level = f"{100 * verdict.confidence:g} % interval"
+    header = ("Metric", "Unit", "Baseline", "Challenger", "Difference", level, "p")
+    rows = [_difference(row) for row in verdict.diff_table]
+    return bullets(_ab_facts(verdict)) + (f"\n{table(header, rows, right=2)}" if rows else "")
+
+
+def _difference(row: MetricDifference) -> tuple[str, ...]:
+    unit = unit_of(row.metric, row.unit)
+    label, (shown,) = rescaled(unit, [row])
+    return (
+        row.metric,
+        label,
+        figure(shown.baseline, unit),
+        figure(shown.challenger, unit),
+        *change(shown, unit),
+        p_value(row.p_value),
+    )
+
+
+def _ab_facts(verdict: Verdict) -> list[str]:
+    facts = [
+        f"Baseline: {escape(verdict.baseline)}",
+        f"Challenger: {escape(verdict.challenger)}",
+        f"Queries: {verdict.queries:,} that nobody tuned on, tested {verdict.looks} time(s)",
+        f"Of these, {verdict.wins:,} better, {verdict.ties:,} equal, {verdict.losses:,} worse",
+    ]
+    if verdict.queries_needed is not None:
+        facts.append(f"About {verdict.queries_needed:,} queries in all would probably settle it")
+    if verdict.test:
+        facts.append(f"Method: {escape(verdict.test)}")
+    return facts + [f"Warning: {escape(warning)}" for warning in verdict.warnings]
+
+
+def publication(report: Report) -> str:
+    """Whether the winner was put into force, and why not."""
+    if report.published:
+        return "Published.\n"
+    return (
+        f"Not published: {escape(report.not_published_because or 'no reason was recorded')}.\n".replace(
+            "..\n", ".\n"
+        )
+    )

@@ -1,0 +1,54 @@
+"""`winners.json`: the outcome for programs. Its shape never changes; what is absent is null."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestra_core.artifacts import json_bytes
+
+if TYPE_CHECKING:
+    from orchestra_core.report import Report
+    from orchestra_reporters.settings import ReportersSettings
+
+_WINNER = ("config_id", "metrics", "parameters", "is_baseline")
+_AB = ("diff_table", "baseline", "challenger", "test", "reason", "metric", "queries", "confidence")
+_AB_MORE = ("looks", "wins", "ties", "losses", "queries_needed", "warnings")
+
+
+def render(report: Report, _settings: ReportersSettings) -> bytes:
+    """UTF-8 JSON. Raises ValueError for NaN or infinity in the fingerprint."""
+    return json_bytes(content(report))
+
+
+def content(report: Report) -> dict[str, Any]:
+    """The document; `generated_at` is the run's end, so that rendering again changes nothing."""
+    decision = report.grid_decision
+    return {
+        "run_id": report.run_id,
+        "generated_at": report.ended_at,
+        "dataset": report.dataset,
+        "fingerprints": _fingerprints(report),
+        "winner": _winner(report),
+        "ab": _ab(report),
+        "grid_decision": decision.model_dump(mode="json") if decision else None,
+    }
+
+
+def _fingerprints(report: Report) -> dict[str, Any]:
+    plugins = {plugin.name: plugin.version for plugin in report.plugins}
+    return {**report.fingerprint, "plan_hash": report.plan_hash, "plugins": plugins}
+
+
+def _winner(report: Report) -> dict[str, Any]:
+    known = report.winner.model_dump(mode="json") if report.winner else {}
+    return {
+        **{key: known.get(key) for key in _WINNER},
+        "published": report.published,
+        "not_published_because": report.not_published_because or None,
+        "run_status": report.status,
+    }
+
+
+def _ab(report: Report) -> dict[str, Any]:
+    known = report.verdict.model_dump(mode="json") if report.verdict else {}
+    return {"verdict": known.get("kind"), **{key: known.get(key) for key in (*_AB, *_AB_MORE)}}
