@@ -218,14 +218,18 @@ def _real_path(loc: tuple[str | int, ...], data: Any) -> KeyPath:
     """Pydantic's location without the parts (union members, validators) that no user wrote."""
     path: list[str | int] = []
     for part in loc:
-        if (isinstance(data, Mapping) and part in data) or (
-            isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
-        ):
+        if _has(data, part):
             data = data[part]
         elif not isinstance(data, Mapping) or isinstance(part, int):
             continue
         path.append(part)
     return tuple(path)
+
+
+def _has(data: Any, part: str | int) -> bool:
+    if isinstance(data, Mapping):
+        return part in data
+    return isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
 
 
 def _fields_at(model: type[BaseModel] | None, path: KeyPath) -> set[str]:

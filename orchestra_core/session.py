@@ -43,6 +43,8 @@ class Request:
     """None: ORCHESTRA_HOME, else the working folder."""
     environ: Mapping[str, str] | None = None
     """None: the process's own."""
+    only_defaults: bool = False
+    """Leave file, environment and --set aside: the runner's built-in experiment."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def open_session(
     Raises ExperimentError, PluginError.
     """
     environ = os.environ if request.environ is None else request.environ
-    layers = read_layers(request.file, environ, request.assignments)
+    layers = Layers()
+    if not request.only_defaults:
+        layers = read_layers(request.file, environ, request.assignments)
     selection = parse_selection(request.plugins)
     host = open_host(selection, extra=extra_plugins, discover=discover, strict=request.strict_plugins)
     calls = HookCalls(host)
@@ -91,6 +95,7 @@ def open_session(
     experiment = build_experiment(layers)
     _check_backend(experiment, description, layers)
     host.apply_settings(experiment.plugins, layers)
+    experiment = experiment.model_copy(update={"plugins": _changed_settings(host)})
     home = open_home(request, environ, experiment)
     return Session(experiment, layers, host, calls, runner_plugin, description, home)
 
@@ -166,6 +171,12 @@ def _check_backend(experiment: Experiment, description: RunnerDescription, layer
             where=layers.place(("runner", "backend")),
             hint=f"{nearest(backend, description.backends)} It has: {listed}.".strip(),
         )
+
+
+def _changed_settings(host: PluginHost) -> dict[str, dict[str, object]]:
+    """What differs from each plugin's defaults: written out or left out, a default plans the same."""
+    changed = {n: m.model_dump(mode="json", exclude_defaults=True) for n, m in host.settings.items()}
+    return {name: section for name, section in sorted(changed.items()) if section}
 
 
 def _no_such_runner(host: PluginHost, configured: str, runners: Sequence[str]) -> RunnerSelectionError:

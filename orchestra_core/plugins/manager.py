@@ -223,7 +223,7 @@ def _check_core_version(candidate: PluginCandidate) -> None:
         if not requirement.specifier.contains(__version__, prereleases=True):
             raise PluginLoadError(
                 f"it needs orchestra-core {requirement.specifier}, but {__version__} is installed",
-                hint=f"Install matching versions: pip install -U {candidate.distribution} orchestra-core",
+                hint=f"Bring both up to date: pip install -U {candidate.distribution} orchestra-core",
             )
 
 

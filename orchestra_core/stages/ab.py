@@ -151,7 +151,7 @@ def _timing_rows(
     return rows
 
 
-def _row(  # noqa: PLR0913 - the columns of the table
+def _row(
     metric: str,
     baseline: float,
     challenger: float,

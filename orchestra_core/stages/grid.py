@@ -97,7 +97,7 @@ def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> bool:
         kind="early_stop",
         rule="grid_budget",
         plugin="core",
-        reason=f"rung {rung + 1} would bring the grid to {spent + needed} evaluations, {allowed} allowed",
+        reason=f"rung {rung + 1} would need {spent + needed} evaluations, {allowed} allowed",
         figures={"spent": spent, "needed": needed, "allowed": allowed},
     )
     payload = {**decision.model_dump(mode="json"), "stage": "grid", "rung": rung - 1}

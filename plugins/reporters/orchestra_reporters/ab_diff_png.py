@@ -79,7 +79,7 @@ def _level(verdict: Verdict | None) -> str:
 def _title(report: Report) -> str:
     verdict = report.verdict
     if verdict is None:
-        return f"No A/B. {why_no_verdict(report)}"
+        return why_no_verdict(report)
     if verdict.baseline == verdict.challenger:
         return "No A/B was needed: the grid found nothing better than the baseline"
     opening = VERDICTS[verdict.kind]
@@ -96,12 +96,12 @@ def _change(row: MetricDifference, level: str) -> str:
 
 def _subtitle(report: Report) -> str:
     if report.verdict is None:
-        return f"Run {report.run_id} on {report.dataset}"
+        return f"Dataset {shortened(report.dataset, 80)}"
     arms = (shortened(name, 56) for name in (report.verdict.challenger, report.verdict.baseline))
     queries = f"paired on {report.verdict.queries:,} queries that nobody tuned on"
     return f"{' against '.join(arms)}, {queries}; dataset {shortened(report.dataset, 40)}"
 
 
 def _notes(report: Report) -> str:
-    test = f" {report.verdict.test}." if report.verdict and report.verdict.test else ""
+    test = f" Method: {report.verdict.test}." if report.verdict and report.verdict.test else ""
     return sentence(f"Run {report.run_id}.{test}", 175)

@@ -17,7 +17,7 @@ _RADII = (7.0, 12.0, 19.0, 28.0, 40.0, 56.0, 76.0, 100.0, 130.0, 170.0)
 _SIDE = np.linspace(-1, 1, 9)
 _GAP = 3.0
 _LEADER_WEIGHT = 6.0
-_AMBIGUOUS = 1.2
+_AMBIGUOUS, _IN_THE_WAY = 1.2, 2.0
 _PRICE_OF_DISTANCE = 0.03
 """One point of weight 1 covered is as bad as a leader longer by 33 dots (at 100 dots per inch)."""
 
@@ -28,6 +28,8 @@ class Clutter:
 
     marks: Floats
     """Where the points are, shape (n_points, 2)."""
+    important: Floats
+    """Those of the marks that no leader should pass by; shape (m, 2)."""
     dots: Floats
     weights: Floats
 
@@ -99,20 +101,28 @@ def _cheapest(
     leaders = _leaders(boxes, anchor)
     cost = np.linalg.norm(leaders[:, -1] - anchor, axis=1) * _PRICE_OF_DISTANCE / dot
     cost += _covered(boxes, clutter.dots) @ clutter.weights
-    cost += _AMBIGUOUS * _nearer_to_another(boxes, anchor, clutter.marks)
+    cost += _AMBIGUOUS * nearer_to_another(boxes, anchor, clutter.marks)
+    cost += _IN_THE_WAY * _passed_by(leaders, anchor, clutter.important, 9 * dot)
     for other in placed:  # a leader through another label would be read as that label's own
         cost += 50.0 * _covered(other[None], leaders.reshape(-1, 2)).reshape(len(boxes), -1).any(axis=1)
     chosen: Floats = boxes[int(np.argmin(cost))]
     return chosen
 
 
-def _nearer_to_another(boxes: Floats, anchor: Floats, marks: Floats) -> NDArray[np.bool_]:
+def nearer_to_another(boxes: Floats, anchor: Floats, marks: Floats) -> NDArray[np.bool_]:
     """Which boxes are closer to some other mark than to the anchor; shape (n_boxes,)."""
     own = np.linalg.norm(nearest(boxes, anchor) - anchor, axis=1)
     others = marks[np.any(marks != anchor, axis=1)]
     away = np.maximum(boxes[:, None, :2] - others, others - boxes[:, None, 2:]).clip(min=0)
     distances = np.linalg.norm(away, axis=2)
     return np.asarray(distances.min(axis=1, initial=np.inf) < own)
+
+
+def _passed_by(leaders: Floats, anchor: Floats, marks: Floats, reach: float) -> NDArray[np.int64]:
+    """How many dots of each leader are within `reach` of a mark that isn't its own; shape (n,)."""
+    others = marks[np.any(marks != anchor, axis=1)]
+    distances = np.linalg.norm(leaders[:, :, None] - others, axis=3)
+    return np.asarray((distances.min(axis=2, initial=np.inf) < reach).sum(axis=1))
 
 
 def _covered(boxes: Floats, dots: Floats) -> NDArray[np.bool_]:

@@ -23,11 +23,11 @@ def set_up(axes: Axes, report: Report, shown: Scatter) -> None:
     latencies = [point.latency for point in shown.points]
     panel_style(axes)
     axes.grid(color=GRID, linewidth=0.7)
-    axes.set_ylim(_padded([point.quality for point in shown.points], 0.08, 0.16))
+    axes.set_ylim(_quality_limits([point.quality for point in shown.points]))
     if spans_a_decade(latencies):
         _logarithmic(axes, latencies)
     else:
-        axes.set_xlim(_padded(latencies, 0.10, 0.06))
+        axes.set_xlim(_padded(latencies, 0.10, 0.08))
         axes.xaxis.set_major_locator(MaxNLocator(9))
     axes.yaxis.set_major_locator(MaxNLocator(7))
     _name(axes, report)
@@ -42,6 +42,11 @@ def _padded(values: list[float], below: float, above: float) -> tuple[float, flo
     low, high = min(values), max(values)
     span = high - low or 0.2 * abs(high) or 0.2
     return low - below * span, high + above * span
+
+
+def _quality_limits(values: list[float]) -> tuple[float, float]:
+    low, high = _padded(values, 0.11, 0.16)
+    return low, min(high, 1.04) if max(values) <= 1 else high  # no tick above a perfect score
 
 
 def _logarithmic(axes: Axes, values: list[float]) -> None:

@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import IdentityTransform
 
 from orchestra_reporters.canvas import BLUE, INK, SOFT, VERMILION, shortened, write
-from orchestra_reporters.labels import Clutter, Floats, nearest, place
+from orchestra_reporters.labels import Clutter, Floats, nearer_to_another, nearest, place
 from orchestra_reporters.pareto_marks import step_line
 from orchestra_reporters.units import figure, with_unit
 
@@ -26,6 +26,7 @@ LABEL, LEADER = "label", "leader"
 _RING = np.array([(0, 0), *((np.cos(a), np.sin(a)) for a in np.arange(8) * np.pi / 4)])
 _FEW = 12
 """Up to so many points, each gets its name."""
+_SPARSE = 60
 _FRONT_NAMES = 9
 _LENGTH = 48
 _SEPARATE = 22.0
@@ -42,13 +43,14 @@ def add_labels(axes: Axes, shown: Scatter) -> int:
     anchors = _pixels(axes, named)
     area = axes.get_window_extent()
     bounds = (area.x0, area.y0, area.x1, area.y1)
+    marks = _pixels(axes, shown.points)
     boxes = place(anchors, sizes, bounds, _clutter(axes, shown, dot), dot)
     for point, text, extent, anchor, box in zip(named, texts, extents, anchors, boxes, strict=True):
         if box is None:
             text.remove()
             continue
         text.set_position((box[0] - extent.x0, box[1] - extent.y0))
-        _leader(axes, anchor, box, (19 if point.role else 10) * dot)
+        _leader(axes, anchor, box, _shortest(point, anchor, box, marks) * dot)
     return sum(box is not None for box in boxes)
 
 
@@ -92,9 +94,11 @@ def _pixels(axes: Axes, points: Sequence[Point]) -> Floats:
 def _clutter(axes: Axes, shown: Scatter, dot: float) -> Clutter:
     """Marks weigh by what they tell, all over their size; the front's line weighs a little."""
     centres = _pixels(axes, shown.points)
-    clutter = Clutter(centres, np.empty((0, 2)), np.empty(0))
+    special = np.array([bool(point.role or point.on_front) for point in shown.points])
+    clutter = Clutter(centres, centres[special], np.empty((0, 2)), np.empty(0))
+    plain = 3.5 if len(shown.points) <= _SPARSE else 0.0
     for point, centre in zip(shown.points, centres, strict=True):
-        weight, radius = (4.0, 10.0) if point.role else (2.0, 4.5) if point.on_front else (1.0, 0.0)
+        weight, radius = (4.0, 10.0) if point.role else (2.0, 4.5) if point.on_front else (1.0, plain)
         clutter.add(centre + _RING * radius * dot if radius else centre[None], weight)
     corners = np.array(step_line(axes, shown.front)).T
     for start, end in pairwise(np.asarray(axes.transData.transform(corners), dtype=float)):
@@ -114,6 +118,13 @@ def _text(axes: Axes, point: Point) -> Text:
     style = {"bold": point.role == "winner", "color": colour, "path_effects": [halo], "gid": LABEL}
     where = {"transform": IdentityTransform(), "va": "bottom", "zorder": 8, "linespacing": 1.25}
     return write(axes, 0, 0, text, size, **where, **style)
+
+
+def _shortest(point: Point, anchor: Floats, box: Floats, marks: Floats) -> float:
+    """From which length on (hundredths of an inch) a leader is drawn; sooner where it is needed."""
+    if point.role:
+        return 19.0
+    return 4.0 if nearer_to_another(box[None], anchor, marks)[0] else 10.0
 
 
 def _leader(axes: Axes, anchor: Floats, box: Floats, shortest: float) -> None:

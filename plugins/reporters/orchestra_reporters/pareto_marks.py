@@ -42,8 +42,8 @@ def add_marks(axes: Axes, report: Report, shown: Scatter) -> None:
 
 def _plain(axes: Axes, points: Sequence[Point]) -> None:
     front = [p for p in points if p.on_front]
-    dominated = [p for p in points if not p.on_front and p.complete]
-    early = [p for p in points if not p.complete]
+    dominated = [p for p in points if not p.on_front and p.complete and not p.role]
+    early = [p for p in points if not p.complete and not p.role]
     style: dict[str, Any] = {"zorder": 3, "linewidths": 0.9}
     _dots(axes, early, "fewer queries (left the race early)", s=18, facecolors="none",
           edgecolors=MUTED, alpha=0.75, **style)  # fmt: skip

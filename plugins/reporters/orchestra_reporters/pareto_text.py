@@ -39,7 +39,8 @@ def _best(report: Report, shown: Scatter) -> str:
 def subtitle(report: Report, shown: Scatter) -> str:
     """What was measured on what, and what the A/B made of it."""
     count = len(shown.points)
-    asked = f" on up to {shown.queries:,} tuning queries" if shown.queries else ""
+    few = "" if all(point.complete for point in shown.points) else "up to "
+    asked = f" on {few}{shown.queries:,} tuning queries" if shown.queries else ""
     outcome = VERDICTS[report.verdict.kind].lower() if report.verdict else "none"
     parts = [
         f"{count:,} configuration{'' if count == 1 else 's'} measured{asked}",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_reporters.units import figure, unit_of
-
 if TYPE_CHECKING:
     from orchestra_core.report import Report
 
@@ -52,11 +50,3 @@ def verdict_line(report: Report) -> tuple[str, str]:
 def is_adopted(report: Report) -> bool:
     """True when the run recommends something else than the baseline."""
     return report.winner is not None and not report.winner.is_baseline
-
-
-def best_so_far(report: Report) -> str:
-    """`best recall@10 so far 0.7120`, or '' when nothing was measured."""
-    metric = report.objective.maximize
-    values = [c.metrics.get(metric) for c in (*report.candidates, report.baseline)]
-    measured = [value for value in values if value is not None]
-    return f"best {metric} so far {figure(max(measured), unit_of(metric))}" if measured else ""

@@ -16,9 +16,8 @@ _WINDOW = re.compile(r"win([1-9]\d{0,5})_o(0|[1-9]\d{0,5})")
 _BREAK = re.compile(r"""(?:[.!?…]+["'”’)\]]*\s+|\s*\n\s*)""")
 _LAST_WORD = re.compile(r"(\S+)\.[\"'”’)\]]*\s+$")
 _ABBREVIATIONS = frozenset(
-    ("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "inc", "ltd", "co", "corp", "no")
-    + ("fig", "est", "approx", "dept", "e.g", "i.e", "cf", "al", "u.s", "u.k")
-)
+    ("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "inc", "ltd", "co", "corp", "no", "fig")
+) | frozenset(("est", "approx", "dept", "e.g", "i.e", "cf", "al", "u.s", "u.k"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,13 @@ Similarities = NDArray[np.float32]
 
 
 def similarities(pool: Pool, vectors: Vectors) -> Similarities:
-    """Cosines between the candidates of each query; `vectors` (documents, 256) on the grid."""
+    """Cosines between the candidates of each query; `vectors`: (documents, 256).
+
+    Pair by pair, for the reasons given in `dense`.
+    """
     rows = vectors[pool.documents]
-    alike: Similarities = np.maximum(rows @ rows.transpose(0, 2, 1), np.float32(0))
-    return alike
+    alike: Similarities = np.vecdot(rows[:, :, None, :], rows[:, None, :, :])
+    return np.maximum(alike, np.float32(0), out=alike)
 
 
 def rank_by_marginal_relevance(

@@ -69,20 +69,19 @@ class Indexes:
         return self._once(("dense", collection, ef_search), lambda: DenseIndex(vectors, ef_search))
 
     def document_vectors(self) -> Vectors:
-        """One vector per whole document, for diversity: shape (n_documents, 256), on the grid."""
-        from orchestra_fiqa_runner.engine.grid import on_grid
+        """One vector per whole document, for diversity: shape (n_documents, 256)."""
 
         def build(folder: Path) -> None:
-            vectors = on_grid(self.encoder().embed(self.corpus.texts))
+            vectors = self.encoder().embed(self.corpus.texts)
             np.save(folder / "vectors.npy", vectors, allow_pickle=False)
 
-        name = f"{self._hash(Chunking('para'))[:20]}-documents"
-        return self._once(
-            ("documents",),
-            lambda: cast(
+        def load() -> Vectors:
+            name = f"{self._hash(Chunking('para'))[:20]}-documents"
+            return cast(
                 "Vectors", np.load(self._stored(name, build) / "vectors.npy", allow_pickle=False)
-            ),
-        )
+            )
+
+        return self._once(("documents",), load)
 
     def content_hashes(self) -> dict[str, str]:
         """Collection name → content hash of its indexes."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestra_fiqa_runner.engine.corpus import Corpus
 
 # Raise it when the code that builds indexes changes what it writes.
-_FORMAT = 1
+_FORMAT = 2
 _DECIDING = ("bm25s", "PyStemmer", "tokenizers", "usearch", "wordllama")
 
 

@@ -1,0 +1,1 @@
+"""An example plugin for Orchestra: a search engine that counts words."""

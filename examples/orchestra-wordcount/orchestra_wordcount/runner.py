@@ -1,0 +1,87 @@
+"""The runner: how Orchestra asks the index."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+
+from orchestra_core import (
+    Configuration,
+    Dataset,
+    Fingerprint,
+    Health,
+    LatencySample,
+    Load,
+    Observation,
+    Query,
+)
+from orchestra_core.runner import ParameterValue
+from orchestra_wordcount.description import DESCRIPTION
+from orchestra_wordcount.index import Index
+from orchestra_wordcount.settings import WordcountSettings
+
+DISTRIBUTION = "orchestra-wordcount"
+DEFAULTS = {parameter.name: parameter.default for parameter in DESCRIPTION.parameters or ()}
+
+
+class WordcountRunner:
+    """Searches a dataset's corpus in memory."""
+
+    def __init__(self, dataset: Dataset, settings: WordcountSettings) -> None:
+        self._dataset = dataset
+        self._index = Index(dataset.corpus, settings.stop_words)
+
+    def fingerprint(self) -> Fingerprint:
+        """What is being measured."""
+        own = version(DISTRIBUTION)
+        return Fingerprint(
+            target=f"{DISTRIBUTION} {own}",
+            corpus_sha256=self._dataset.corpus_sha256,
+            documents=len(self._dataset.corpus),
+            versions={DISTRIBUTION: own},
+        )
+
+    def health(self) -> Health:
+        """An index in memory can always be asked."""
+        return Health(ok=True, message=f"{len(self._dataset.corpus)} documents in memory")
+
+    def evaluate(
+        self, configurations: Sequence[Configuration], queries: Sequence[Query]
+    ) -> Iterator[Observation]:
+        """One observation per configuration and query; latency is left to `probe`."""
+        for configuration in configurations:
+            for query in queries:
+                ranking = tuple(self._search(configuration, query))
+                yield Observation(configuration.config_id, query.query_id, ranking)
+
+    def probe(
+        self, configuration: Configuration, queries: Sequence[Query], load: Load
+    ) -> list[LatencySample]:
+        """Every query asked and timed on its own, by `load.concurrency` clients."""
+        for query in queries[: load.warmup]:
+            self._search(configuration, query)
+        began = time.perf_counter()
+
+        def timed(query: Query) -> LatencySample:
+            sent = time.perf_counter()
+            self._search(configuration, query)
+            milliseconds = 1000 * (time.perf_counter() - sent)
+            return LatencySample(configuration.config_id, query.query_id, milliseconds, sent - began)
+
+        with ThreadPoolExecutor(load.concurrency) as clients:
+            return list(clients.map(timed, queries))
+
+    def close(self) -> None:
+        """There is nothing to release."""
+
+    def _search(self, configuration: Configuration, query: Query) -> list[str]:
+        # An inert parameter is left out of a configuration, so the default stands in for it.
+        values: dict[str, ParameterValue | None] = {**DEFAULTS, **configuration.parameters}
+        return self._index.search(
+            query.text,
+            weighting=str(values["weighting"]),
+            damping=float(values["damping"] or 0),
+            top_k=int(values["top_k"] or 1),
+        )

@@ -1,0 +1,76 @@
+"""The root command group. Commands are imported when called, so `orchestra --help` feels instant.
+
+Commands that plugins add are looked up only when a name is not one of the core's own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from orchestra_core import __version__
+from orchestra_core.errors import nearest
+
+COMMANDS = {
+    "run": "Carry an experiment from plan to published winner.",
+    "plan": "Show what a run would do; nothing is sent.",
+    "init": "Write a commented orchestra.yaml.",
+    "config": "Show, check and describe the experiment.",
+    "plugins": "See which plugins are installed and what they do.",
+    "data": "List, fetch and describe datasets.",
+    "list": "List the runs of this home folder.",
+    "status": "Show how far a run is and what it found.",
+    "events": "Print or follow a run's journal.",
+    "report": "Render a run's artifacts again from its journal.",
+    "memory": "Maintain the index over runs.",
+    "completion": "Print the completion script for your shell.",
+}
+_PLURAL_MODULES = {"list": "runs"}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one line of help; imports each only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The core's own commands, in the order of the story."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name; a plugin's when the core has none of that name."""
+        if cmd_name in COMMANDS:
+            module = import_module(f"orchestra_core.cli.{_PLURAL_MODULES.get(cmd_name, cmd_name)}")
+            command: click.Command = module.command
+            return command
+        from orchestra_core.cli.plugin_commands import plugin_commands
+
+        return plugin_commands(reserved=COMMANDS).get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown command names the nearest known one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            told = f"No such command '{args[0]}'. {nearest(args[0], COMMANDS)}"
+            raise click.UsageError(told, ctx=ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command table from the lines above, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Plugins"):
+            formatter.write_text("Plugins may add commands; `orchestra plugins list` shows which.")
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="First steps: `orchestra plan`, then `orchestra run --plugins fiqa`.",
+)
+@click.version_option(__version__, prog_name="orchestra")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def cli(debug: bool) -> None:
+    """Tune search configurations properly: smoke, grid, A/B, select, publish."""
+    del debug  # read by `main`, before any command is parsed

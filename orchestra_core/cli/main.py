@@ -1,0 +1,58 @@
+"""Entry point of the script `orchestra`: run the command, turn errors into words and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from orchestra_core.cli.group import cli
+from orchestra_core.errors import OrchestraError, RunCancelled
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the CLI and exit."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the CLI; returns the exit code. Tracebacks only with --debug or ORCHESTRA_DEBUG=1."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words or os.environ.get("ORCHESTRA_DEBUG", "0") not in {"", "0"}
+    try:
+        result = cli.main(words, prog_name="orchestra", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return RunCancelled.exit_code
+    except BrokenPipeError:  # the reader (such as `head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        show_error(error, as_json="--json" in words)
+        return error.exit_code if isinstance(error, OrchestraError) else OrchestraError.exit_code
+
+
+def show_error(error: BaseException, *, as_json: bool = False) -> None:
+    """Print what went wrong and what to do, for people on stderr or as JSON on stdout."""
+    from orchestra_core.errors import describe_error
+
+    described = describe_error(error)
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"error": described}, indent=2, ensure_ascii=False))
+        return
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {described['msg']}", err=True)
+    hint = described["hint"]
+    if not isinstance(error, OrchestraError):
+        hint = "This is a bug in Orchestra or in a plugin; --debug before the command shows where."
+    if hint:
+        click.echo(f"{click.style('Hint:', fg='cyan')} {hint}", err=True)

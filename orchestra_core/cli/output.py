@@ -1,0 +1,59 @@
+"""How commands speak: tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def print_json(content: Any) -> None:
+    """Indented JSON on stdout."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that keeps long words whole when it is not a terminal."""
+    made = Console(stderr=stderr, highlight=False, markup=False)
+    if not made.is_terminal:
+        made.width = 200
+    return made
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+    """A table on stdout; columns whose header ends in '>' are aligned right."""
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        right = header.endswith(">")
+        table.add_column(header.rstrip(">"), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console().print(table)
+
+
+def figure(value: float | None, unit: str = "") -> str:
+    """A number for people: four decimals for shares, three significant digits for ms and USD."""
+    if value is None:
+        return "–"
+    if unit == "ms":
+        return f"{value:.3g} ms" if abs(value) < 100 else f"{value:.0f} ms"
+    if unit == "USD":
+        return f"${value:.3g}"
+    return f"{value:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `850 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

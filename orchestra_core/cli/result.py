@@ -1,0 +1,102 @@
+"""How a run's outcome is told at the end of `orchestra run`, and by `orchestra status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchestra_core.artifacts import Home
+from orchestra_core.cli.main import show_error
+from orchestra_core.cli.output import figure, print_table
+from orchestra_core.engine import Outcome
+from orchestra_core.report import MetricDifference, Report
+
+_COLOURS = {"win": "green", "no_difference": "cyan", "regression": "red", "inconclusive": "yellow"}
+
+
+def as_content(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON values."""
+    report = outcome.report
+    return {
+        **summary_of(report),
+        "exit_code": outcome.exit_code,
+        "artifacts": list(outcome.artifacts),
+    }
+
+
+def summary_of(report: Report) -> dict[str, Any]:
+    """The heart of a report as JSON values."""
+    kept = {"run_id", "name", "status", "started_at", "ended_at", "dataset", "plan_hash", "verdict"}
+    kept |= {"winner", "published", "not_published_because", "evaluations", "evaluations_full"}
+    kept |= {"requests", "cost_usd", "failures", "warnings", "error"}
+    return report.model_dump(mode="json", include=kept)
+
+
+def show_outcome(outcome: Outcome, home: Home) -> None:
+    """Verdict, table and paths on stdout; an error on stderr."""
+    show_report(outcome.report)
+    if outcome.artifacts:
+        click.echo(f"Artifacts in {home.root}:")
+        for path in outcome.artifacts:
+            click.echo(f"  {path}")
+    if outcome.report.published:
+        click.echo(f"  {home.relative(home.winners)}")
+    if outcome.error is not None:
+        show_error(outcome.error)
+
+
+def show_report(report: Report) -> None:
+    """The report in a few lines and one table."""
+    head = f"{report.name} · {report.run_id} · {report.status.replace('_', ' ')}"
+    click.echo(click.style(head, bold=True))
+    if report.evaluations:
+        share = report.evaluations / max(1, report.evaluations_full)
+        click.echo(
+            f"Grid: {report.evaluations:,} of {report.evaluations_full:,} evaluations ({share:.0%}) "
+            f"over {len(report.candidates)} configurations"
+        )
+    if report.verdict is not None:
+        _show_verdict(report)
+    for warning in report.warnings:
+        click.echo(f"{click.style('Note:', fg='yellow')} {warning}")
+
+
+def _show_verdict(report: Report) -> None:
+    verdict = report.verdict
+    if verdict is None:
+        return
+    word = click.style(verdict.kind.replace("_", " ").upper(), fg=_COLOURS[verdict.kind], bold=True)
+    click.echo(f"Verdict: {word}: {verdict.reason}")
+    if verdict.diff_table:
+        share = f"{verdict.confidence:.1%}" if verdict.looks > 1 else f"{verdict.confidence:.0%}"
+        headers = ["metric", "baseline>", "challenger>", "difference>", "interval>", "p>"]
+        print_table(headers, [_cells(row) for row in verdict.diff_table])
+        click.echo(f"  baseline    {verdict.baseline}\n  challenger  {verdict.challenger}")
+        click.echo(
+            f"  {verdict.queries} confirmation queries: {verdict.wins} won, {verdict.ties} tied, "
+            f"{verdict.losses} lost; {share} interval for quality"
+        )
+    if verdict.queries_needed:
+        click.echo(f"  About {verdict.queries_needed:,} confirmation queries would settle it.")
+    if report.published and report.winner:
+        click.echo(f"Published: {click.style(report.winner.config_id, fg='green', bold=True)}")
+    elif report.not_published_because:
+        click.echo(f"Nothing was published: {report.not_published_because}")
+
+
+def _cells(row: MetricDifference) -> list[str]:
+    p_value = "" if row.p_value is None else f"{row.p_value:.4f}"
+    return [
+        row.metric,
+        figure(row.baseline, row.unit),
+        figure(row.challenger, row.unit),
+        _signed(row.delta, row.unit),
+        f"{_signed(row.ci_low, row.unit)} … {_signed(row.ci_high, row.unit)}",
+        p_value,
+    ]
+
+
+def _signed(value: float | None, unit: str) -> str:
+    text = figure(value, unit)
+    return text if value is None or value < 0 else f"+{text}"

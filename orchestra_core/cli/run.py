@@ -1,0 +1,72 @@
+"""`orchestra run`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from orchestra_core.cli.options import experiment_options, json_option
+from orchestra_core.session import Request
+
+
+@click.command("run")
+@experiment_options
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="No progress; only the result.")
+def command(
+    request: Request,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Carry an experiment from plan to published winner.
+
+    Without a file the runner's built-in experiment runs. Ctrl-C stops cleanly with a report of what
+    is done.
+
+    Exit code: 0 win or no difference, 1 regression or denied by a guard, 2 wrong usage, 3 the target
+    or the disk failed, 4 inconclusive, 130 interrupted.
+    """
+    from orchestra_core.cli.output import print_json
+    from orchestra_core.cli.progress import open_display
+    from orchestra_core.cli.result import as_content, show_outcome
+    from orchestra_core.engine import run_experiment
+    from orchestra_core.session import open_session
+
+    with open_display(quiet=quiet or as_json) as display, terminating():
+        session = open_session(request)
+        warn_of_failed_plugins(session.host.statuses.values())
+        outcome = run_experiment(session, [display.on_event])
+    if as_json:
+        print_json(as_content(outcome))
+    else:
+        show_outcome(outcome, session.home)
+    click.get_current_context().exit(outcome.exit_code)
+
+
+@contextmanager
+def terminating() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does, with a report."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def warn_of_failed_plugins(statuses: Any) -> None:
+    """One line on stderr for each installed plugin that could not be loaded."""
+    for status in statuses:
+        if status.status == "failed":
+            click.echo(f"{click.style('Warning:', fg='yellow')} {status.error}", err=True)

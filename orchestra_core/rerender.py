@@ -1,0 +1,35 @@
+"""Render a run's artifacts again: the report is folded from the journal, the reporters do the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestra_core.artifacts import Home
+from orchestra_core.errors import HookError, StorageError
+from orchestra_core.journal.memory import load_state
+from orchestra_core.journal.reporting import build_report, plan_of
+from orchestra_core.payloads import ReportRequest
+from orchestra_core.plugins.calls import HookCalls
+from orchestra_core.plugins.manager import open_host
+from orchestra_core.plugins.selection import parse_selection
+from orchestra_core.report import Report
+
+
+def render_again(home: Home, run_id: str, plugins: Sequence[str] = ()) -> tuple[Report, list[str]]:
+    """The report and the artifacts written, as paths relative to the home folder.
+
+    Reporters get the settings the run was started with. Raises RunNotFound, StorageError, HookError.
+    """
+    state = load_state(home, run_id)
+    report = build_report(state)
+    errors: list[HookError] = []
+    host = open_host(parse_selection(plugins))
+    sections = plan_of(state).experiment.plugins
+    host.apply_settings({n: s for n, s in sections.items() if n in host.settings_models})
+    folder = home.report_folder(run_id)
+    trouble: StorageError | None = HookCalls(host, errors.append).report(ReportRequest(report, folder))
+    if trouble is not None:
+        raise trouble
+    if errors:
+        raise errors[0]
+    return report, folder.written

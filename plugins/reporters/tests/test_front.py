@@ -1,0 +1,56 @@
+"""The Pareto front, and which points compete for it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from orchestra_reporters.front import front
+from orchestra_reporters.points import scatter
+
+POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=25)
+
+
+def beats(one, other):
+    return one[0] >= other[0] and one[1] <= other[1] and one != other
+
+
+@given(POINTS)
+def test_the_front_is_what_nothing_beats(points):
+    expected = {i for i, p in enumerate(points) if not any(beats(q, p) for q in points)}
+    found = front(points)
+    assert set(found) == expected
+    assert [points[i][1] for i in found] == sorted(points[i][1] for i in found)
+    assert len(found) == len(set(found))
+
+
+def test_equal_points_share_the_front_and_ties_in_one_figure_do_not():
+    assert front([(0.7, 2.0), (0.7, 1.0), (0.7, 1.0), (0.6, 1.0)]) == [1, 2]
+    assert front([]) == []
+
+
+def test_a_lucky_early_leaver_is_not_on_the_front(make_report, candidates):
+    steady, _, lucky = candidates(3)
+    lucky = lucky.model_copy(
+        update={"metrics": {"recall@10": 0.99, "p95_ms": 0.1, "count": 12.0}, "dropped_in_rung": 0}
+    )
+    shown = scatter(make_report(None, candidates=[steady, lucky]))
+    assert lucky.config_id not in {point.config_id for point in shown.front}
+    assert shown.queries == 100
+
+
+def test_points_without_figures_are_counted(make_report, candidates):
+    slow, unknown, empty = candidates(3)
+    unknown = unknown.model_copy(update={"metrics": {"recall@10": None, "p95_ms": 1.0}})
+    empty = empty.model_copy(update={"metrics": {}})
+    shown = scatter(make_report(None, candidates=[slow, unknown, empty]))
+    assert shown.left_out == 1  # the third is the baseline, which is known from elsewhere
+    assert {point.role for point in shown.points} == {None, "baseline"}
+
+
+def test_roles(make_report):
+    win, lost = scatter(make_report("win", 44)), scatter(make_report("regression", 44))
+    assert win.with_role("winner")
+    assert win.with_role("challenger") is None
+    assert lost.with_role("winner") is None
+    assert lost.with_role("challenger")
+    assert lost.with_role("baseline").config_id == "fiqa_para-k10-a0p0-ef64"
