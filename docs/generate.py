@@ -124,7 +124,9 @@ def _hook(name: str) -> str:
     prose, _, example = text.partition("\n    ")
     summary, _, body = prose.partition("\n\n")
     pieces = _LABELS.split(" ".join(body.split()))[1:]
-    rows = [f"| **{label}** | {_cell(words)} |" for label, words in zip(*[iter(pieces)] * 2, strict=True)]
+    rows = [
+        f"| **{label}** | {_cell(words)} |" for label, words in zip(*[iter(pieces)] * 2, strict=True)
+    ]
     code = "\n".join(line.removeprefix("    ") for line in ("    " + example).splitlines())
     return "\n".join(
         [f"### {name}", "", "```python", signature(name), "```", "", " ".join(summary.split()), ""]
@@ -246,8 +248,9 @@ def plugin_keys() -> str:
 
 def fiqa_parameters() -> str:
     """A table of the parameters that the fiqa runner knows."""
-    from orchestra_core.parameters import describe_domain
     from orchestra_fiqa_runner.description import describe
+
+    from orchestra_core.parameters import describe_domain
 
     rows = [
         (
@@ -263,7 +266,9 @@ def fiqa_parameters() -> str:
 
 
 def _either(values: Sequence[object]) -> str:
-    return " or ".join(dict.fromkeys(f"{v:g}" if isinstance(v, int | float) else str(v) for v in values))
+    return " or ".join(
+        dict.fromkeys(f"{v:g}" if isinstance(v, int | float) else str(v) for v in values)
+    )
 
 
 def fiqa_defaults() -> str:
@@ -369,7 +374,7 @@ def _parameter(parameter: Any, context: Any) -> tuple[str, str]:
 
     if isinstance(parameter, click.Option):
         record = parameter.get_help_record(context)
-        names, meaning = record if record else (", ".join(parameter.opts), "")
+        names, meaning = record or (", ".join(parameter.opts), "")
         return f"`{names}`", meaning
     return f"`{parameter.make_metavar(context)}`", ""
 

@@ -120,7 +120,13 @@ def _journal() -> Iterator[str]:
     yield _arrow("M109 480V518")
     yield _text(117, 504, "sub left", "fold")
     row = ((24, "run state"), (230, "status"), (436, "memory"), (642, "report"), (806, "artifacts"))
-    subs = ("kept nowhere else", "how far, what found", "index over runs", "for reporters", "by reporters")
+    subs = (
+        "kept nowhere else",
+        "how far, what found",
+        "index over runs",
+        "for reporters",
+        "by reporters",
+    )
     widths = (170, 170, 170, 140, 170)
     for (x, title), sub, width in zip(row, subs, widths, strict=True):
         yield _box(x, 520, width, 62, title, [sub])

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,6 +72,24 @@ def write_atomic(path: Path, data: bytes) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files in one step, in place of any that is there: all of them or none.
+
+    Raises StorageError; then no part of the new folder is left.
+    """
+    temporary = folder.with_name(f".{folder.name[:180]}.{secrets.token_hex(4)}.tmp")
+    with storage_errors(folder):
+        try:
+            temporary.mkdir(parents=True)
+            for name, data in files.items():
+                (temporary / name).write_bytes(data)
+            if folder.exists():  # a folder with files can't be replaced by rename
+                shutil.rmtree(folder)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

@@ -84,8 +84,9 @@ class DatasetSource:
 def _hash_pairs(pairs: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
     for key in sorted(pairs):
-        digest.update(f"{len(key)}:{key}{len(pairs[key])}:".encode())
-        digest.update(pairs[key].encode())
+        # JSON can hold half a surrogate pair; broken text is still text that can be told apart.
+        text = f"{len(key)}:{key}{len(pairs[key])}:{pairs[key]}"
+        digest.update(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import secrets
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -173,7 +173,7 @@ class _Run:
             "plugins": [r.model_dump(mode="json") for r in self.session.host.records()],
             "fingerprint": dict(fingerprint),
             "pid": os.getpid(),
-            "host": socket.gethostname(),
+            "host": platform.node(),
         }
 
     def _executor(self) -> Executor:
@@ -216,15 +216,15 @@ class _Run:
         state = self.recorder.state
         if state.stage and state.stages[state.stage].status == "running":
             event = EventType(f"{state.stage.upper()}_FAILED")
-            self._record_safely(event, {"error": describe_error(cause)})
+            self.recorder.record_safely(event, {"error": describe_error(cause)})
 
     def _end(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
         state = self.recorder.state
         if not state.started:  # refused before the runner was open: still leave a readable story
-            self._record_safely(EventType.RUN_STARTED, self._beginning({}))
+            self.recorder.record_safely(EventType.RUN_STARTED, self._beginning({}))
         seconds = time.monotonic() - self.began
         rate = seconds / state.requests if state.requests else None
-        self._record_safely(
+        self.recorder.record_safely(
             event_type,
             {"seconds": round(seconds, 3), "seconds_per_request": rate, **payload},
         )
@@ -257,14 +257,7 @@ class _Run:
         )
 
     def _plugin_error(self, error: HookError) -> None:
-        self._record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
-
-    def _record_safely(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
-        """Record while things are failing: if the disk is what fails, keep the fold going in memory."""
-        try:
-            self.recorder.record(event_type, payload)
-        except StorageError:
-            self.recorder.apply_unwritten(event_type, payload)
+        self.recorder.record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
 
 
 def write_artifacts(

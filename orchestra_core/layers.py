@@ -9,6 +9,7 @@ merged key by key.
 from __future__ import annotations
 
 import re
+import reprlib
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ REPLACED_WHOLE = frozenset(
     }
 )
 KeyPath = tuple[str | int, ...]
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
 @dataclass(frozen=True)
@@ -208,10 +211,17 @@ def _translate(
 def _sentence(problem: Any) -> str:
     text = str(problem["msg"]).removeprefix("Value error, ")
     text = text.replace("Input should be", "expected")
-    if problem["type"] in {"missing", "too_short"}:
-        return text
-    shown = repr(problem["input"])
-    return f"{text}, found {shown if len(shown) <= 60 else shown[:57] + '…'}"
+    if problem["type"] == "too_short":
+        return f"expected at least {problem['ctx']['min_length']} entries, found none"
+    return f"{text}, found {_shown(problem['input'])}"
+
+
+def _shown(value: object) -> str:
+    """A value for a message, short whatever it is (aliases can make a small file a huge value)."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python refuses to write out integers of thousands of digits
+        return f"a {type(value).__name__} of enormous size"
 
 
 def _real_path(loc: tuple[str | int, ...], data: Any) -> KeyPath:

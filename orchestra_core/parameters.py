@@ -15,6 +15,7 @@ from orchestra_core.runner import Parameter, ParameterValue, RunnerDescription
 
 Values = Mapping[str, ParameterValue]
 LONGEST_ID = 100
+LARGEST = 1e300
 
 
 def baseline_configuration(experiment: Experiment, description: RunnerDescription) -> Configuration:
@@ -36,11 +37,13 @@ def expand(experiment: Experiment, description: RunnerDescription) -> tuple[Conf
     if size > 20 * experiment.limits.configurations:
         raise _too_many(size, experiment)
     found: dict[str, Configuration] = {}
+    origin = _configuration(baseline, description)
     for point in _points(axes):
         configuration = _configuration({**baseline, **point}, description)
         known = found.setdefault(configuration.config_id, configuration)
-        if known.parameters != configuration.parameters:
-            raise _look_alike(known, configuration)
+        for other in (known, origin):
+            if other.config_id == configuration.config_id and other != configuration:
+                raise _look_alike(other, configuration)
     if len(found) > experiment.limits.configurations:
         raise _too_many(len(found), experiment)
     return tuple(found.values())
@@ -107,7 +110,7 @@ def _typed(parameter: Parameter, value: ParameterValue, where: str) -> Parameter
         "number": number,
         "number_or_off": number or value == "off",
     }[parameter.kind]
-    if not fits or (number and not _in_range(parameter, float(value))):
+    if not fits or (isinstance(value, int | float) and number and not _in_range(parameter, value)):
         raise ExperimentError(
             f"{value!r} is no value for '{parameter.name}'",
             where=where,
@@ -119,9 +122,9 @@ def _typed(parameter: Parameter, value: ParameterValue, where: str) -> Parameter
 
 
 def _in_range(parameter: Parameter, value: float) -> bool:
-    low = -math.inf if parameter.minimum is None else parameter.minimum
-    high = math.inf if parameter.maximum is None else parameter.maximum
-    return low <= value <= high
+    low = -LARGEST if parameter.minimum is None else parameter.minimum
+    high = LARGEST if parameter.maximum is None else parameter.maximum
+    return low <= value <= high  # compared as they are: a huge whole number has no float
 
 
 def describe_domain(parameter: Parameter) -> str:

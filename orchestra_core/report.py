@@ -65,7 +65,13 @@ class MetricDifference(StrictModel):
     ci_low: float | None
     ci_high: float | None
     p_value: float | None
+    """Two-sided; adjusted by Holm among the quality metrics. None where only an interval is given."""
     unit: str = ""
+    """`ms`, `USD`, or empty for a quality in 0..1."""
+    confidence: float = 0.95
+    """Of this row's interval."""
+    margin: float | None = None
+    """The largest increase that is still accepted, in the row's unit; None where none was set."""
 
 
 class Verdict(StrictModel):
@@ -126,6 +132,7 @@ class Rung(StrictModel):
 
     rung: int
     queries: int
+    """Queries asked of each survivor so far, this rung's included."""
     entered: int
     survivors: tuple[str, ...] = Field(strict=False)
     dropped_certain: tuple[str, ...] = Field(default=(), strict=False)
@@ -133,6 +140,7 @@ class Rung(StrictModel):
     best: str | None = None
     best_value: float | None = None
     evaluations: int = 0
+    """(configuration, query) pairs asked in this rung alone."""
 
 
 class Winner(StrictModel):

@@ -65,8 +65,13 @@ class Session:
 
     def make_plan(self, dataset: Dataset) -> Plan:
         """The plan; nothing is sent. Raises ExperimentError, HookError."""
-        measure_of(self.experiment.objective.maximize, self.layers.place(("objective", "maximize")))
-        return self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
+        try:
+            measure_of(self.experiment.objective.maximize)
+            return self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
+        except ExperimentError as error:
+            # A planner knows keys; the layers know the file and line of each.
+            place = self.layers.place(tuple(error.where.split(".")))
+            raise ExperimentError(error.message, where=place, hint=error.hint) from error
 
 
 def open_session(
@@ -169,7 +174,7 @@ def _check_backend(experiment: Experiment, description: RunnerDescription, layer
         raise ExperimentError(
             f"runner '{description.name}' has no backend '{backend}'",
             where=layers.place(("runner", "backend")),
-            hint=f"{nearest(backend, description.backends)} It has: {listed}.".strip(),
+            hint=f"It has: {listed}.",
         )
 
 

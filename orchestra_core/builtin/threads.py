@@ -31,7 +31,9 @@ class _Batch:
     """One call of `run`: work to take, results to hand back, and when each unit began."""
 
     todo: queue.SimpleQueue[int] = field(default_factory=queue.SimpleQueue)
-    done: queue.SimpleQueue[tuple[int, UnitResult]] = field(default_factory=queue.SimpleQueue)
+    done: queue.SimpleQueue[tuple[int, UnitResult | KeyboardInterrupt]] = field(
+        default_factory=queue.SimpleQueue
+    )
     started: dict[int, float] = field(default_factory=dict)
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -76,7 +78,7 @@ class ThreadExecutor:
                 except queue.Empty:
                     return
                 batch.started[index] = time.monotonic()
-                batch.done.put((index, evaluate(units[index])))
+                batch.done.put((index, _evaluated(evaluate, units[index])))
 
         threading.Thread(target=work, name="orchestra-unit", daemon=True).start()
 
@@ -87,6 +89,8 @@ class ThreadExecutor:
             index, result = batch.done.get(timeout=min(1.0, self._timeout / 4))
         except queue.Empty:
             return self._timed_out(batch, units, evaluate)
+        if isinstance(result, KeyboardInterrupt):
+            raise result
         batch.started.pop(index, None)
         return [(index, result)]
 
@@ -106,3 +110,11 @@ class ThreadExecutor:
             hint="Raise runner.runner_timeout_s, or look at the target's load.",
         )
         return UnitResult(unit, (), self._timeout, error.as_payload())
+
+
+def _evaluated(evaluate: Evaluate, unit: Unit) -> UnitResult | KeyboardInterrupt:
+    """A thread that died of an interrupt would leave the run waiting until the unit's time is up."""
+    try:
+        return evaluate(unit)
+    except KeyboardInterrupt as interrupt:
+        return interrupt

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import secrets
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from orchestra_core.artifacts import Home, json_bytes, storage_errors
+from orchestra_core.artifacts import Home, json_bytes, write_folder
 from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed
 from orchestra_core.evaluation.metrics import Scorer, Scores
 from orchestra_core.observation import LatencySample, Observation
@@ -101,16 +98,7 @@ class Job:
 
     def write(self, home: Home, summary: JobSummary) -> None:
         """Write the job's folder in one step. Raises StorageError, then no folder is left."""
-        folder = home.job(self.job_id)
-        temporary = folder.with_name(f".{folder.name[:180]}.{secrets.token_hex(4)}.tmp")
-        with storage_errors(folder):
-            try:
-                temporary.mkdir(parents=True)
-                for name, data in self._files(summary).items():
-                    (temporary / name).write_bytes(data)
-                _replace_folder(temporary, folder)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+        write_folder(home.job(self.job_id), self._files(summary))
 
     def _files(self, summary: JobSummary) -> dict[str, bytes]:
         return {
@@ -157,10 +145,3 @@ def _trec_run(job: Job) -> str:
         ranking = observation.ranking if observation and observation.failure is None else ()
         lines += [f"{query_id} Q0 {d} {i} {-i} {tag}" for i, d in enumerate(ranking, 1)]
     return "\n".join(lines) + ("\n" if lines else "")
-
-
-def _replace_folder(temporary: Path, folder: Path) -> None:
-    # A folder can't be replaced by rename while it has files; a job is only rewritten on resume.
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)

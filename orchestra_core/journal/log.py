@@ -6,6 +6,7 @@ ignore an unterminated last one.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -49,6 +50,8 @@ class JournalWriter:
     def append_all(self, items: Iterable[tuple[EventType, Mapping[str, Any]]]) -> list[Event]:
         """Write several events with one write and, when any of them ends something, one sync."""
         with self._lock, storage_errors(self.path):
+            if self._descriptor < 0:
+                raise OSError(errno.EBADF, "the journal is closed")
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
                 self._catch_up()
@@ -66,14 +69,17 @@ class JournalWriter:
         return events
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file; a late writer (a runner's stuck thread) gets a StorageError."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _write(self, data: bytes) -> None:
         try:
             written = os.write(self._descriptor, data)
             if written != len(data):  # a full disk may take only a part
-                raise OSError(28, "No space left on device")
+                raise OSError(errno.ENOSPC, "No space left on device")
         except OSError:
             os.ftruncate(self._descriptor, self._end)
             raise

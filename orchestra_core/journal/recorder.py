@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, now
 from orchestra_core.journal.log import JournalWriter
 from orchestra_core.journal.state import RunState
@@ -37,9 +38,12 @@ class Recorder:
             for listener in self._listeners:
                 listener(event, self.state)
 
-    def apply_unwritten(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
-        """Fold an event that could not be written, so that the user still gets an answer."""
-        self.state.apply(Event(0, self.run_id, event_type, payload, now()))
+    def record_safely(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
+        """Record while things are failing: if the disk is what fails, keep the fold going in memory."""
+        try:
+            self.record(event_type, payload)
+        except StorageError:
+            self.state.apply(Event(0, self.run_id, event_type, payload, now()))
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` after each later event."""

@@ -143,7 +143,7 @@ class HookCalls:
                 known.extend(str(name) for name in answer if name not in known)
             except OrchestraError as error:
                 self._report(error, plugin, "orchestra_report")
-                trouble = trouble or (error if isinstance(error, StorageError) else None)
+                trouble = trouble or _storage_error_in(error)
         return trouble
 
     def event(self, notice: EventNotice) -> None:
@@ -260,12 +260,12 @@ def _invoke(implementation: Any, payload: Payload | None, plugin: str, host: Plu
         return implementation.function(*arguments)
     except OrchestraError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hook = implementation.function.__name__
         raise _hook_error(error, plugin, hook, host) from error
 
 
-def _hook_error(error: Exception, plugin: str, hook: str, host: PluginHost) -> HookError:
+def _hook_error(error: BaseException, plugin: str, hook: str, host: PluginHost) -> HookError:
     candidate = host.statuses[plugin].candidate
     return HookError(
         f"plugin '{plugin}' ({candidate.provider}) failed in {hook}: {type(error).__name__}: {error}",
@@ -283,6 +283,13 @@ def _expect(answer: Any, expected: type[Item], plugin: str, hook: str) -> Item:
             details={"plugin": plugin, "hook": hook},
         )
     return answer
+
+
+def _storage_error_in(error: BaseException | None) -> StorageError | None:
+    """The error itself or what caused it: a reporter may gather several failures into one."""
+    while error is not None and not isinstance(error, StorageError):
+        error = error.__cause__
+    return error
 
 
 def _as_list(answer: Any) -> Sequence[Any]:

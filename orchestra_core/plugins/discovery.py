@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 
+from packaging.utils import canonicalize_name
+
 from orchestra_core.errors import DuplicateName
 
 GROUP = "orchestra"
@@ -38,7 +40,7 @@ def installed_plugins() -> dict[str, PluginCandidate]:
     found: dict[str, PluginCandidate] = {}
     for candidate in _candidates(distributions()):
         known = found.setdefault(candidate.name, candidate)
-        if known.distribution != candidate.distribution:
+        if canonicalize_name(known.distribution) != canonicalize_name(candidate.distribution):
             raise DuplicateName(
                 f"two installed plugins are called '{candidate.name}': "
                 f"{known.provider} and {candidate.provider}",

@@ -114,7 +114,7 @@ class PluginHost:
         try:
             _check_core_version(candidate)
             plugin = _import(candidate.module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a module that exits must not take the CLI along
             raise _load_error(candidate, error) from error
         self.register(plugin, candidate, builtin=builtin)
 
@@ -266,7 +266,7 @@ def _settings_model(plugin: object) -> type[Any] | None:
     return checked
 
 
-def _load_error(candidate: PluginCandidate, error: Exception) -> PluginLoadError:
+def _load_error(candidate: PluginCandidate, error: BaseException) -> PluginLoadError:
     cause = error.message if isinstance(error, OrchestraError) else f"{type(error).__name__}: {error}"
     hint = error.hint if isinstance(error, OrchestraError) else ""
     fallback = f"Repair or reinstall it, or switch it off with --plugins no:{candidate.name}"

@@ -69,7 +69,10 @@ def _as_module(word: str, installed: Mapping[str, PluginCandidate]) -> PluginCan
 def _importable(word: str) -> bool:
     from importlib.util import find_spec
 
-    return find_spec(word) is not None
+    try:
+        return find_spec(word) is not None
+    except ValueError:  # such as __main__, which has no spec
+        return False
 
 
 def _not_found(name: str, installed: Mapping[str, PluginCandidate]) -> PluginNotFound:

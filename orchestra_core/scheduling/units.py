@@ -50,7 +50,7 @@ def evaluator(runner: Runner, plan: Plan, queries: Mapping[str, Query]) -> Calla
         asked = [queries[query_id] for query_id in unit.query_ids]
         try:
             observations = checked(unit, runner.evaluate(configurations, asked))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a runner that exits is a runner that failed
             return UnitResult(unit, (), time.perf_counter() - began, _unit_error(error, configurations))
         return UnitResult(unit, observations, time.perf_counter() - began)
 
@@ -105,7 +105,7 @@ def _missing(config_id: str, query_id: str) -> Observation:
     return Observation(config_id, query_id, failure=failure)
 
 
-def _unit_error(error: Exception, configurations: Sequence[Configuration]) -> dict[str, Any]:
+def _unit_error(error: BaseException, configurations: Sequence[Configuration]) -> dict[str, Any]:
     described = describe_error(error)
     if not isinstance(error, OrchestraError):
         described["hint"] = "The runner raised; run again with --debug to see where."

@@ -6,18 +6,14 @@ error being spent over the looks. Latency is timed apart, both arms interleaved 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from orchestra_core.evaluation.jobs import Job
-from orchestra_core.evaluation.latency import PERCENTILES
-from orchestra_core.evaluation.metrics import metric_names
 from orchestra_core.journal.events import EventType
 from orchestra_core.report import MetricDifference, Verdict
 from orchestra_core.runner import Load
+from orchestra_core.stages.comparison import quality_rows, timing_rows
 from orchestra_core.stages.context import RunContext, stopwatch
-from orchestra_core.statistics.paired import holm, paired_difference, percentile_difference
 from orchestra_core.statistics.spending import queries_needed, spend
 from orchestra_core.statistics.verdict import Settled, settle
 
@@ -72,11 +68,12 @@ def _judge(
 ) -> Verdict:
     experiment = context.plan.experiment
     objective = experiment.objective.maximize
-    quality = _quality_rows(baseline, challenger, objective, confidence, experiment.seed)
-    others = _timing_rows(baseline, challenger, experiment.stages.ab.confidence, experiment.seed)
+    section = experiment.stages.ab
+    quality = quality_rows(baseline, challenger, objective, confidence, experiment.seed)
+    others = timing_rows(baseline, challenger, section.margin, section.confidence, experiment.seed)
     first = quality[0]
     epsilon = experiment.stages.grid.epsilon
-    settled = settle(first, others, experiment.stages.ab.margin, epsilon)
+    settled = settle(first, others, section.margin, epsilon)
     difference = challenger.scores[objective] - baseline.scores[objective]
     return Verdict(
         kind=settled.kind,
@@ -103,83 +100,6 @@ def _needed(settled: Settled, row: MetricDifference, queries: int, epsilon: floa
         return None
     half_width = ((row.ci_high or 0.0) - (row.ci_low or 0.0)) / 2
     return queries_needed(row.delta or 0.0, half_width, queries, epsilon)
-
-
-def _quality_rows(
-    baseline: Job, challenger: Job, objective: str, confidence: float, seed: int
-) -> list[MetricDifference]:
-    """The objective first; p-values adjusted by Holm over all of them."""
-    names = [n for n in metric_names(objective) if not n.startswith("judged")]
-    names = [objective, *(n for n in names if n != objective)]
-    found = [
-        paired_difference(baseline.scores[n], challenger.scores[n], confidence=confidence, seed=seed)
-        for n in names
-    ]
-    adjusted = holm([1.0 if d.p_value is None else d.p_value for d in found])
-    return [
-        MetricDifference(
-            metric=name,
-            baseline=float(baseline.scores[name].mean()),
-            challenger=float(challenger.scores[name].mean()),
-            delta=d.delta,
-            ci_low=d.ci_low,
-            ci_high=d.ci_high,
-            p_value=p_value,
-        )
-        for name, d, p_value in zip(names, found, adjusted, strict=True)
-    ]
-
-
-def _timing_rows(
-    baseline: Job, challenger: Job, confidence: float, seed: int
-) -> list[MetricDifference]:
-    pairs = list(_pairs(baseline, challenger))
-    if len(pairs) < 2:
-        return []
-    a, b = np.array([p[:2] for p in pairs]).T
-    rows = []
-    for metric, percentile in PERCENTILES.items():
-        d = percentile_difference(a, b, percentile, confidence=confidence, seed=seed)
-        low, high = float(np.percentile(a, percentile)), float(np.percentile(b, percentile))
-        rows.append(_row(metric, low, high, d.delta, d.ci_low, d.ci_high, None, "ms"))
-    costs = [(p[2], p[3]) for p in pairs if p[2] is not None and p[3] is not None]
-    if len(costs) >= 2:
-        x, y = np.array(costs, dtype=np.float64).T
-        d = paired_difference(x, y, confidence=confidence, seed=seed)
-        means = float(x.mean()), float(y.mean())
-        rows.append(_row("cost_per_query", *means, d.delta, d.ci_low, d.ci_high, d.p_value, "USD"))
-    return rows
-
-
-def _row(
-    metric: str,
-    baseline: float,
-    challenger: float,
-    delta: float,
-    ci_low: float,
-    ci_high: float,
-    p_value: float | None,
-    unit: str,
-) -> MetricDifference:
-    return MetricDifference(
-        metric=metric,
-        baseline=baseline,
-        challenger=challenger,
-        delta=delta,
-        ci_low=ci_low,
-        ci_high=ci_high,
-        p_value=p_value,
-        unit=unit,
-    )
-
-
-def _pairs(baseline: Job, challenger: Job) -> Iterator[tuple[float, float, float | None, float | None]]:
-    """(latency, latency, cost, cost) of every query that both arms answered in the probe."""
-    timed = {s.query_id: s for s in challenger.samples if s.failure is None}
-    for sample in baseline.samples:
-        other = timed.get(sample.query_id)
-        if sample.failure is None and other is not None:
-            yield sample.latency_ms, other.latency_ms, sample.cost, other.cost
 
 
 def _probe_interleaved(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestra_core.errors import HookError, OrchestraError
+from orchestra_core.errors import HookError, describe_error
 from orchestra_core.history import add_winner, read_history
 from orchestra_core.journal.events import EventType, now
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.payloads import GuardEvidence, PolicyIntent, PolicyReceipt, PolicyRequest
 from orchestra_core.report import Ruling, Verdict, Winner
 from orchestra_core.stages.context import RunContext
+from orchestra_core.stages.select import metrics_of
+
+Asked = tuple[str, Mapping[str, Any]]
+"""A plugin that was asked to apply a policy, and what it needs to undo it."""
 
 
 def run(context: RunContext) -> None:
@@ -28,14 +32,20 @@ def run(context: RunContext) -> None:
         told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denials)
         _done(context, published=False, reason=f"denied by {told}", denied=True)
         return
-    _apply_policies(context, winner)
-    add_winner(context.home, _record(context, verdict, winner))
+    asked: list[Asked] = []
+    try:
+        _apply_policies(context, winner, asked)
+        add_winner(context.home, _record(context, verdict, winner))
+    except BaseException as error:  # an interrupt or a full disk must not leave a policy in force
+        _roll_back(context, winner, asked, error)
+        raise
     _done(context, published=True, reason=verdict.reason)
 
 
 def _rule(context: RunContext, verdict: Verdict, winner: Winner) -> list[Ruling]:
+    baseline = metrics_of(context, context.plan.baseline.config_id)
     rulings = context.calls.guard(
-        GuardEvidence("publish", context.run_id, context.plan, verdict, winner)
+        GuardEvidence("publish", context.run_id, context.plan, verdict, winner, baseline)
     )
     record_rulings(context.recorder, "publish", rulings)
     return rulings
@@ -48,25 +58,21 @@ def record_rulings(recorder: Recorder, point: str, rulings: list[Ruling]) -> Non
     )
 
 
-def _apply_policies(context: RunContext, winner: Winner) -> None:
+def _apply_policies(context: RunContext, winner: Winner, asked: list[Asked]) -> None:
+    """Ask plugin by plugin; `asked` grows before each, so that one that fails half-way is undone too."""
     history = read_history(context.home)
     request = PolicyRequest(context.run_id, winner, history[-1] if history else None)
-    asked: list[tuple[str, Mapping[str, Any]]] = []
     for plugin in context.calls.policy_plugins():
         context.recorder.record(
             EventType.POLICY_INTENT, {"plugin": plugin, "config_id": winner.config_id}
         )
         asked.append((plugin, {}))
-        try:
-            receipt = context.calls.apply_policy(plugin, request)
-            if receipt is None:
-                asked.pop()
-                continue
-            asked[-1] = (plugin, receipt.undo)
-            _check_verified(plugin, receipt)
-        except OrchestraError as error:
-            _roll_back(context, winner, asked, error)
-            raise
+        receipt = context.calls.apply_policy(plugin, request)
+        if receipt is None:
+            asked.pop()
+            continue
+        asked[-1] = (plugin, receipt.undo)
+        _check_verified(plugin, receipt)
         context.recorder.record(
             EventType.POLICY_APPLIED,
             {"plugin": plugin, "summary": receipt.summary, "undo": dict(receipt.undo)},
@@ -83,27 +89,25 @@ def _check_verified(plugin: str, receipt: PolicyReceipt) -> None:
 
 
 def _roll_back(
-    context: RunContext,
-    winner: Winner,
-    asked: list[tuple[str, Mapping[str, Any]]],
-    cause: OrchestraError,
+    context: RunContext, winner: Winner, asked: Sequence[Asked], cause: BaseException
 ) -> None:
     for plugin, undo in reversed(asked):
         undone = context.calls.rollback_policy(plugin, PolicyIntent(context.run_id, winner, undo))
-        context.recorder.record(
+        context.recorder.record_safely(
             EventType.POLICY_ROLLED_BACK,
-            {"plugin": plugin, "undone": undone, "error": cause.as_payload()},
+            {"plugin": plugin, "undone": undone, "error": describe_error(cause)},
         )
 
 
 def _record(context: RunContext, verdict: Verdict, winner: Winner) -> dict[str, Any]:
     decisions = context.recorder.state.decisions
+    shaping = [d for d in decisions if d["kind"] != "keep"] or decisions  # as Report.grid_decision
     return {
         "run_id": context.run_id,
         "timestamp": now(),
         "winner": winner.model_dump(mode="json", include={"config_id", "parameters", "metrics"}),
         "ab_diff": [row.model_dump(mode="json") for row in verdict.diff_table],
-        "grid_decision": dict(decisions[-1]) if decisions else None,
+        "grid_decision": dict(shaping[-1]) if shaping else None,
     }
 
 

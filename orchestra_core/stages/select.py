@@ -16,13 +16,13 @@ def run(context: RunContext) -> None:
     winner = Winner(
         config_id=chosen,
         parameters=context.plan.configuration(chosen).parameters,
-        metrics=_metrics_of(context, chosen),
+        metrics=metrics_of(context, chosen),
         is_baseline=not won,
     )
     context.recorder.record(EventType.SELECT_DONE, {"winner": winner.model_dump(mode="json")})
 
 
-def _metrics_of(context: RunContext, config_id: str) -> Metrics:
+def metrics_of(context: RunContext, config_id: str) -> Metrics:
     """From the A/B; from the grid or smoke when there was nothing to compare."""
     jobs = [JobSummary.model_validate(j, strict=False) for j in context.recorder.state.jobs.values()]
     for stage in ("ab", "grid", "smoke"):

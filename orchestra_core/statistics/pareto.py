@@ -1,20 +1,23 @@
-"""The Pareto front of quality (more is better) against latency or cost (less is better)."""
+"""The Pareto front of quality (more is better) and latency (less is better)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the points that no other dominates, by rising second coordinate.
+    """Indices of the points that no other one beats, by rising latency, then by index.
 
-    `points`: (quality, latency) pairs. Of several equal points the first stands for all.
+    Points are (quality, latency). One point beats another when it is at least as good in both and
+    better in one; so points that are equal in both are on the front together, or not at all.
+    O(n log n).
     """
-    order = sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0], i))
-    found: list[int] = []
+    order = sorted(range(len(points)), key=lambda index: (points[index][1], -points[index][0], index))
+    chosen: list[int] = []
     best = float("-inf")
-    for index in order:
-        if points[index][0] > best:
-            best = points[index][0]
-            found.append(index)
-    return found
+    for (_, quality), group in groupby(order, key=lambda index: (points[index][1], points[index][0])):
+        if quality > best:
+            best = quality
+            chosen.extend(group)
+    return chosen

@@ -31,7 +31,6 @@ from orchestra_core.errors import HookError, OrchestraError, StorageError
 from orchestra_core.observation import Observation, Query
 from orchestra_core.payloads import ReportRequest, RunnerRequest
 from orchestra_core.plan import Configuration, Plan
-from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.manager import open_host
 from orchestra_core.runner import Fingerprint, Health, Load, Runner
 from orchestra_core.session import Request, Session, open_session
@@ -88,16 +87,22 @@ class RunnerConformance:
         return 8
 
     @pytest.fixture
+    def cache(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Where the runner may keep what it builds: one folder for all tests of the class."""
+        return tmp_path_factory.getbasetemp() / f"cache-{type(self).__qualname__}"
+
+    @pytest.fixture
     def session(
         self,
         plugin: object,
         other_plugins: Sequence[tuple[str, object]],
         experiment: Mapping[str, Any],
+        cache: Path,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> Session:
         """The runner's experiment, complete."""
-        monkeypatch.setenv("ORCHESTRA_CACHE_DIR", str(tmp_path / "cache"))
+        monkeypatch.setenv("ORCHESTRA_CACHE_DIR", str(cache))
         file = tmp_path / "orchestra.yaml"
         file.write_text(json.dumps(dict(experiment)), encoding="utf-8")
         return open_session(
@@ -108,17 +113,15 @@ class RunnerConformance:
 
     @pytest.fixture
     def opened(
-        self, session: Session, configurations_asked: int, queries_asked: int, tmp_path: Path
+        self, session: Session, configurations_asked: int, queries_asked: int, cache: Path
     ) -> Iterator[OpenRunner]:
         """The runner, open; closed after the test."""
         dataset = session.open_dataset()
         plan = session.make_plan(dataset)
         chosen = _spread((plan.baseline, *plan.configurations), configurations_asked)
-        runner = _open(session, dataset, plan, tmp_path / "cache")
+        runner = _open(session, dataset, plan, cache)
         try:
-            yield OpenRunner(
-                runner, dataset, plan, chosen, dataset.judged_queries()[:queries_asked]
-            )
+            yield OpenRunner(runner, dataset, plan, chosen, dataset.judged_queries()[:queries_asked])
         finally:
             runner.close()
 
@@ -185,13 +188,13 @@ class RunnerConformance:
             assert sample.cost is None or sample.cost >= 0
 
     def test_fingerprint_is_stable_json(
-        self, opened: OpenRunner, session: Session, tmp_path: Path
+        self, opened: OpenRunner, session: Session, cache: Path
     ) -> None:
         """A second runner on the same data has the same fingerprint, which is plain JSON."""
         first = opened.runner.fingerprint()
         assert isinstance(first, Fingerprint)
         assert json.loads(json.dumps(asdict(first))) == asdict(first)
-        again = _open(session, opened.dataset, opened.plan, tmp_path / "cache")
+        again = _open(session, opened.dataset, opened.plan, cache)
         try:
             assert again.fingerprint() == first
         finally:
@@ -297,11 +300,11 @@ def _report_errors(plugin: object, kind: str, folder: ArtifactFolder) -> list[Ex
     """What the hook raised: called directly, so that nothing stands between the test and the error."""
     host = open_host(extra=[(NAME, plugin)], discover=False)
     request = ReportRequest(SAMPLES[kind](), folder, settings=host.settings.get(NAME))
-    calls = HookCalls(host)
     try:
-        calls.report_one(NAME, request)
+        answer = plugin.orchestra_report(request)  # type: ignore[attr-defined]
     except Exception as error:
         return [error]
+    folder.written.extend(answer or ())
     return []
 
 

@@ -5,18 +5,18 @@ For that reason nothing but pytest is imported until a fixture is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import Any
 
     from orchestra_core.datasets import Dataset
     from orchestra_core.plugins.manager import PluginHost
-    from orchestra_core.testing.running import RunOrchestra
+    from orchestra_core.testing.running import FinishedExperiment, RunOrchestra
     from orchestra_core.testing.stubs import StubReporter, StubRunner
 
 pytest.register_assert_rewrite("orchestra_core.testing.conformance")
@@ -69,12 +69,23 @@ def run_orchestra(
     The runner is the fixture `stub_runner` unless another is given; the home folder is
     `tmp_path / "home"`, and two runs of one test share it.
     """
-    from orchestra_core.testing.running import FinishedExperiment, run_stubs
+    from orchestra_core.testing.running import run_stubs
 
     monkeypatch.setenv("ORCHESTRA_CACHE_DIR", str(tmp_path / "cache"))
 
-    def run(*plugins: object, home: Path | None = None, **options: object) -> FinishedExperiment:
-        options.setdefault("runner", stub_runner)
-        return partial(run_stubs, **options)(home or tmp_path / "home", *plugins)  # type: ignore[arg-type]
+    def run(
+        *plugins: object,
+        experiment: Mapping[str, Any] | None = None,
+        runner: StubRunner | None = None,
+        datasets: object | None = None,
+        home: Path | None = None,
+    ) -> FinishedExperiment:
+        return run_stubs(
+            home or tmp_path / "home",
+            *plugins,
+            experiment=experiment,
+            runner=runner or stub_runner,
+            datasets=datasets,
+        )
 
-    return run  # type: ignore[return-value]
+    return run

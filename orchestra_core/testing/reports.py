@@ -35,9 +35,7 @@ def win() -> Report:
 def inconclusive() -> Report:
     """A finished run that proved nothing, after two looks."""
     verdict = _verdict("inconclusive", 0.01).model_copy(update={"looks": 2, "queries_needed": 900})
-    return _report(
-        verdict=verdict, winner=_kept(), not_published_because="the verdict is inconclusive"
-    )
+    return _report(verdict=verdict, winner=_kept(), not_published_because="the verdict is inconclusive")
 
 
 def regression() -> Report:
@@ -68,7 +66,7 @@ def failed() -> Report:
     """A run that failed in its first stage, with text that needs escaping."""
     error = {
         "type": "health",
-        "msg": "GET /ready answered 503: <b>down</b> | 🔥, \"quoted\"\nand a second line",
+        "msg": 'GET /ready answered 503: <b>down</b> | 🔥, "quoted"\nand a second line',
         "hint": "Start the service.",
         "details": {"status": 503},
     }

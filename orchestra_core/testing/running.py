@@ -92,7 +92,10 @@ def stub_session(
     home.mkdir(parents=True, exist_ok=True)
     file = home / "orchestra.yaml"
     file.write_text(json.dumps(experiment or {}), encoding="utf-8")  # JSON is YAML
-    stubs: Plugins = [("stub_runner", runner or StubRunner()), ("stub_data", datasets or StubDatasets())]
+    stubs: Plugins = [
+        ("stub_runner", runner or StubRunner()),
+        ("stub_data", datasets or StubDatasets()),
+    ]
     return open_session(
         Request(file=file, home=home, environ={}),
         extra_plugins=[*stubs, *(named(plugin) for plugin in plugins)],

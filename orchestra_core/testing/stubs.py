@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestra_core.datasets import Dataset, DatasetSource
@@ -34,7 +34,13 @@ Formula = Callable[[Parameters], float]
 DATASET = "stub"
 PARAMETERS = (
     Parameter(
-        "quality", "Chance of finding the document", "number", short="q", minimum=0, maximum=1, default=0.5
+        "quality",
+        "Chance of finding the document",
+        "number",
+        short="q",
+        minimum=0,
+        maximum=1,
+        default=0.5,
     ),
     Parameter("top_k", "Documents returned", "integer", short="k", minimum=1, default=10),
     Parameter("delay", "Milliseconds per request", "number", short="d", minimum=0, default=1.0),
@@ -276,8 +282,3 @@ class StubReporter:
                 "plugins": [record.name for record in report.plugins],
             },
         )
-
-
-def fingerprint_json(fingerprint: Fingerprint) -> dict[str, Any]:
-    """A fingerprint as it stands in the journal."""
-    return asdict(fingerprint)

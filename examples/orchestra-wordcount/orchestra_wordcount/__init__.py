@@ -1,1 +1,3 @@
 """An example plugin for Orchestra: a search engine that counts words."""
+
+__version__ = "0.1.0"

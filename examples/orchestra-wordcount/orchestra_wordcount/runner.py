@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 
 from orchestra_core import (
     Configuration,
@@ -18,6 +17,7 @@ from orchestra_core import (
     Query,
 )
 from orchestra_core.runner import ParameterValue
+from orchestra_wordcount import __version__
 from orchestra_wordcount.description import DESCRIPTION
 from orchestra_wordcount.index import Index
 from orchestra_wordcount.settings import WordcountSettings
@@ -35,12 +35,11 @@ class WordcountRunner:
 
     def fingerprint(self) -> Fingerprint:
         """What is being measured."""
-        own = version(DISTRIBUTION)
         return Fingerprint(
-            target=f"{DISTRIBUTION} {own}",
+            target=f"{DISTRIBUTION} {__version__}",
             corpus_sha256=self._dataset.corpus_sha256,
             documents=len(self._dataset.corpus),
-            versions={DISTRIBUTION: own},
+            versions={DISTRIBUTION: __version__},
         )
 
     def health(self) -> Health:

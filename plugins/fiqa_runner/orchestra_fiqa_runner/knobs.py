@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -19,7 +19,7 @@ class Knobs(StrictModel):
     collection: str
     top_k: int = Field(default=10, ge=1, le=1000)
     alpha: float = Field(default=0.5, ge=0, le=1)
-    mmr: Literal["off"] | float = Field(default="off")
+    mmr: Literal["off"] | Annotated[float, Field(ge=0, le=1)] = "off"
     ef_search: int = Field(default=64, ge=1, le=10_000)
     fusion: Literal["weighted", "rrf"] = "weighted"
     rrf_k: int = Field(default=60, ge=1, le=10_000)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestra_reporters.ab_panel import draw_panel
 from orchestra_reporters.canvas import SOFT, Heading, new_figure, png, sentence, shortened, write
-from orchestra_reporters.differences import change
+from orchestra_reporters.differences import change, level
 from orchestra_reporters.story import VERDICTS, why_no_verdict
 from orchestra_reporters.units import MISSING, unit_of
 
@@ -39,7 +39,7 @@ def draw(report: Report, settings: ReportersSettings) -> Figure:
     body = sum(_height(rows) for _, rows in shown) or _EMPTY
     figure = new_figure(_WIDTH, head.inches + body + _BOTTOM, settings.dpi)
     head.draw(figure)
-    _stack(figure, shown, head.inches, _level(report.verdict))
+    _stack(figure, shown, head.inches)
     if not shown:
         style = {"ha": "center", "va": "center", "color": SOFT}
         write(figure, 0.5, 0.4, "No differences to show.", 12, **style)
@@ -47,13 +47,13 @@ def draw(report: Report, settings: ReportersSettings) -> Figure:
     return figure
 
 
-def _stack(figure: Figure, shown: Sequence[Panel], top: float, level: str) -> None:
+def _stack(figure: Figure, shown: Sequence[Panel], top: float) -> None:
     """Panels below each other, the first one `top` inches below the figure's upper edge."""
     height = figure.get_figheight()
     for unit, rows in shown:
         bottom = top + _HEADER + _ROW * len(rows)
         box = (_LEFT / _WIDTH, 1 - bottom / height, _PANEL / _WIDTH, _ROW * len(rows) / height)
-        draw_panel(figure.add_axes(box), unit, rows, level)
+        draw_panel(figure.add_axes(box), unit, rows, level(rows[0]))
         top += _height(rows)
 
 
@@ -72,10 +72,6 @@ def _height(rows: list[MetricDifference]) -> float:
     return _HEADER + _ROW * len(rows) + _AXIS
 
 
-def _level(verdict: Verdict | None) -> str:
-    return f"{100 * verdict.confidence:g} % interval" if verdict else ""
-
-
 def _title(report: Report) -> str:
     verdict = report.verdict
     if verdict is None:
@@ -84,14 +80,14 @@ def _title(report: Report) -> str:
         return "No A/B was needed: the grid found nothing better than the baseline"
     opening = VERDICTS[verdict.kind]
     row = next((row for row in verdict.diff_table if row.metric == verdict.metric), None)
-    return f"{opening}: {_change(row, _level(verdict))}" if row and row.delta is not None else opening
+    return f"{opening}: {_change(row)}" if row and row.delta is not None else opening
 
 
-def _change(row: MetricDifference, level: str) -> str:
+def _change(row: MetricDifference) -> str:
     unit = unit_of(row.metric, row.unit)
     delta, interval = change(row, unit)
     text = f"{row.metric} changes by {delta} {unit}".rstrip()
-    return text if interval == MISSING else f"{text} ({level} {interval})"
+    return text if interval == MISSING else f"{text} ({level(row)} {interval})"
 
 
 def _subtitle(report: Report) -> str:

@@ -43,6 +43,7 @@ def draw_panel(axes: Axes, unit: str, rows: Sequence[MetricDifference], level: s
     better = "higher is better" if higher_is_better(unit) else "lower is better"
     where = {"transform": axes.get_yaxis_transform(), "va": "center", "color": SOFT}
     write(axes, 0, -0.85, f"difference, {label} ({better}, shaded)", 9, **where)
+    _margins(axes, shown)
     add_table(axes, unit, shown, level)
 
 
@@ -72,6 +73,14 @@ def _interval(axes: Axes, y: int, row: MetricDifference, *, rising: bool) -> Non
         axes.plot(ends, heights, "|", color=colour, markersize=9, markeredgewidth=1.6, zorder=3)
     dot = axes.plot([row.delta], [y], "o", color=colour, markersize=7.5, zorder=4)[0]
     dot.set_markeredgecolor("white")
+
+
+def _margins(axes: Axes, rows: Sequence[MetricDifference]) -> None:
+    """A dotted mark where a row's margin ends, if that lies within the picture."""
+    for index, row in enumerate(rows):
+        if row.margin is not None and row.margin <= axes.get_xlim()[1]:
+            heights = [index - 0.4, index + 0.4]
+            axes.plot([row.margin] * 2, heights, ":", color=INK, linewidth=1.4, zorder=2)
 
 
 def _colour(row: MetricDifference, rising: bool) -> str:

@@ -23,7 +23,7 @@ def rescaled(unit: str, rows: Sequence[MetricDifference]) -> tuple[str, list[Met
 
 
 def _times(row: MetricDifference, factor: float) -> MetricDifference:
-    figures = {name: getattr(row, name) for name in _FIGURES}
+    figures = {name: getattr(row, name) for name in (*_FIGURES, "margin")}
     return row.model_copy(update={n: None if v is None else v * factor for n, v in figures.items()})
 
 
@@ -46,3 +46,13 @@ def signed(value: float, decimals: int) -> str:
     """A figure with its sign always shown, except where it rounds to zero."""
     text = f"{value:+.{decimals}f}"
     return text if any(digit in text for digit in "123456789") else text[1:]
+
+
+def percent(confidence: float) -> str:
+    """A confidence for people: `95 %`, `96.3 %`."""
+    return f"{100 * confidence:.3g} %"
+
+
+def level(row: MetricDifference) -> str:
+    """What the row's interval is called."""
+    return f"{percent(row.confidence)} interval"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from orchestra_reporters.front import front
+from orchestra_core.statistics.pareto import front
 from orchestra_reporters.ranking import everyone, queries
 from orchestra_reporters.story import is_adopted
 

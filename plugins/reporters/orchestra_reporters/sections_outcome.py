@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_reporters.differences import change, rescaled
+from orchestra_reporters.differences import change, percent, rescaled
 from orchestra_reporters.markdown import bullets, escape, table
 from orchestra_reporters.ranking import everyone
 from orchestra_reporters.units import MISSING, figure, p_value, unit_of, with_unit
@@ -70,8 +70,7 @@ def ab(report: Report) -> str:
     verdict = report.verdict
     if verdict is None:
         return ""
-    level = f"{100 * verdict.confidence:g} % interval"
-    header = ("Metric", "Unit", "Baseline", "Challenger", "Difference", level, "p")
+    header = ("Metric", "Unit", "Baseline", "Challenger", "Difference", "Interval", "Level", "p")
     rows = [_difference(row) for row in verdict.diff_table]
     return bullets(_ab_facts(verdict)) + (f"\n{table(header, rows, right=2)}" if rows else "")
 
@@ -85,6 +84,7 @@ def _difference(row: MetricDifference) -> tuple[str, ...]:
         figure(shown.baseline, unit),
         figure(shown.challenger, unit),
         *change(shown, unit),
+        percent(row.confidence),
         p_value(row.p_value),
     )
 
