@@ -130,8 +130,13 @@ def _hook(name: str) -> str:
     code = "\n".join(line.removeprefix("    ") for line in ("    " + example).splitlines())
     return "\n".join(
         [f"### {name}", "", "```python", signature(name), "```", "", " ".join(summary.split()), ""]
-        + ["| | |", "|---|---|", *rows, "", "```python", code.rstrip(), "```"]
+        + [*facts, "", "```python", code.rstrip(), "```"]
     )
+
+
+def batched_pairs(items: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(first, second), (third, fourth), …"""
+    return zip(items[::2], items[1::2], strict=True)
 
 
 def experiment_keys() -> str:
@@ -352,7 +357,7 @@ def _commands(command: Any, context: Any) -> Iterator[str]:
 
     yield _command(command, context)
     if isinstance(command, click.Group):
-        for name in sorted(command.list_commands(context)):
+        for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
                 yield from _commands(inner, click.Context(inner, info_name=name, parent=context))

@@ -26,9 +26,9 @@ class Dataset:
     """
 
     name: str
-    corpus: Mapping[str, str]
-    queries: Mapping[str, str]
-    qrels: Mapping[str, Mapping[str, int]]
+    corpus: Mapping[str, str] = field(repr=False)
+    queries: Mapping[str, str] = field(repr=False)
+    qrels: Mapping[str, Mapping[str, int]] = field(repr=False)
     where: str = ""
     """The file or package it was read from, for messages."""
     _memo: dict[str, str] = field(default_factory=dict, repr=False, compare=False)

@@ -118,6 +118,7 @@ class _Run:
             self._end(EventType.RUN_COMPLETED, ending)
         except KeyboardInterrupt:
             error = RunCancelled("interrupted by the user", hint="What is done is in the report.")
+            self.recorder.refold()
             self._end(EventType.RUN_CANCELLED, _failure(error))
         except Exception as cause:
             error = cause

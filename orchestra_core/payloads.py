@@ -83,6 +83,8 @@ class ConfigurationEvidence:
     config_id: str
     scores: NDArray[np.float64]
     """The objective per query, float64 of shape (n_queries,), aligned to `query_ids`; 0 if failed."""
+    finer: NDArray[np.float64]
+    """nDCG@10 per query in the same form: tells apart what a coarse objective ties."""
     metrics: Metrics
     failures: int
     count: int

@@ -44,7 +44,7 @@ class LazyGroup(click.Group):
             return command
         from orchestra_core.cli.plugin_commands import plugin_commands
 
-        return plugin_commands(reserved=COMMANDS).get(cmd_name)
+        return plugin_commands(reserved=COMMANDS).found.get(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -53,8 +53,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            told = f"No such command '{args[0]}'. {nearest(args[0], COMMANDS)}"
-            raise click.UsageError(told, ctx=ctx) from error
+            raise click.UsageError(_no_such_command(args[0]), ctx=ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The command table from the lines above, without importing anything."""
@@ -62,6 +61,15 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
         with formatter.section("Plugins"):
             formatter.write_text("Plugins may add commands; `orchestra plugins list` shows which.")
+
+
+def _no_such_command(name: str) -> str:
+    from orchestra_core.cli.plugin_commands import plugin_commands
+
+    plugins = plugin_commands(reserved=COMMANDS)
+    lines = [f"No such command '{name}'. {nearest(name, [*COMMANDS, *plugins.found])}"]
+    lines += [f"It may be a command of a plugin that failed: {error}" for error in plugins.errors]
+    return "\n".join(lines)
 
 
 @click.group(

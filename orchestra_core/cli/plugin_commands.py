@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass, field
 
 import click
 
-from orchestra_core.errors import DuplicateName
+from orchestra_core.errors import DuplicateName, OrchestraError
 from orchestra_core.payloads import CommandRegistry
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.manager import open_host
 
 
-def plugin_commands(reserved: Container[str]) -> dict[str, click.Command]:
-    """Command name → command of every installed plugin. Raises DuplicateName."""
-    found: dict[str, click.Command] = {}
+@dataclass(frozen=True)
+class PluginCommands:
+    """What `plugin_commands` found."""
+
+    found: dict[str, click.Command] = field(default_factory=dict)
+    errors: list[OrchestraError] = field(default_factory=list)
+    """Why plugins that might have had more commands failed."""
+
+
+def plugin_commands(reserved: Container[str]) -> PluginCommands:
+    """The commands of every installed plugin. Raises DuplicateName."""
+    commands = PluginCommands()
 
     def add(command: click.Command) -> None:
         name = command.name or ""
-        if name in reserved or name in found:
+        if name in reserved or name in commands.found:
             raise DuplicateName(
-                f"the command '{name}' exists already",
+                f"{_origin(command)} adds a command '{name}', which "
+                f"{_origin(commands.found.get(name))} has already",
                 hint="Rename the plugin's command, or uninstall one of the two plugins.",
             )
-        found[name] = command
+        commands.found[name] = command
 
-    HookCalls(open_host()).commands(CommandRegistry(add))
-    return found
+    host = open_host()
+    HookCalls(host).commands(CommandRegistry(add))
+    commands.errors.extend(s.error for s in host.statuses.values() if s.error is not None)
+    return commands
+
+
+def _origin(command: click.Command | None) -> str:
+    """The module that a command comes from; None: one of the core's own."""
+    return command.callback.__module__ if command and command.callback else "orchestra"

@@ -10,12 +10,16 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 from orchestra_core.cli.output import console
 from orchestra_core.journal.events import Event, EventType
@@ -34,6 +38,23 @@ class Silence:
         """Nothing is shown."""
 
 
+class Problems(Silence):
+    """Only what went wrong in a plugin without stopping the run, on stderr."""
+
+    def on_event(self, event: Event, state: RunState) -> None:
+        """Print the plugin's error."""
+        if event.event_type is EventType.PLUGIN_ERROR:
+            click.echo(describe(event, state), err=True)
+
+
+class Note(ProgressColumn):
+    """Rung, best so far and failures; where the line is too short, this is what is cut."""
+
+    def render(self, task: Task) -> Text:
+        """The task's note."""
+        return Text(task.fields["note"], no_wrap=True, overflow="ellipsis")
+
+
 class Lines(Silence):
     """One line for each thing worth knowing, on stderr."""
 
@@ -50,11 +71,11 @@ class Bars(Silence):
         self._progress = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description:<6}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            TextColumn("{task.fields[note]}"),
+            BarColumn(bar_width=20, table_column=Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            Note(),
             console=console(stderr=True),
         )
         self._tasks: dict[str, TaskID] = {}
@@ -85,9 +106,9 @@ class Bars(Silence):
 
 
 def open_display(*, quiet: bool) -> Silence:
-    """Bars when stderr is a terminal, lines when it is piped, nothing when quiet."""
+    """Bars when stderr is a terminal, lines when it is piped, only problems when quiet."""
     if quiet:
-        return Silence()
+        return Problems()
     return Bars() if console(stderr=True).is_terminal else Lines()
 
 

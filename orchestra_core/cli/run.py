@@ -31,6 +31,7 @@ def command(
     Exit code: 0 win or no difference, 1 regression or denied by a guard, 2 wrong usage, 3 the target
     or the disk failed, 4 inconclusive, 130 interrupted.
     """
+    from orchestra_core.cli.main import show_traceback
     from orchestra_core.cli.output import print_json
     from orchestra_core.cli.progress import open_display
     from orchestra_core.cli.result import as_content, show_outcome
@@ -41,11 +42,14 @@ def command(
         session = open_session(request)
         warn_of_failed_plugins(session.host.statuses.values())
         outcome = run_experiment(session, [display.on_event])
+    context = click.get_current_context()
+    if outcome.error is not None and context.find_root().params["debug"]:
+        show_traceback(outcome.error, asked=True)
     if as_json:
         print_json(as_content(outcome))
     else:
         show_outcome(outcome, session.home)
-    click.get_current_context().exit(outcome.exit_code)
+    context.exit(outcome.exit_code)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, now
-from orchestra_core.journal.log import JournalWriter
-from orchestra_core.journal.state import RunState
+from orchestra_core.journal.log import JournalReader, JournalWriter
+from orchestra_core.journal.state import RunState, fold
 
 Listener = Callable[[Event, RunState], None]
 
@@ -44,6 +44,11 @@ class Recorder:
             self.record(event_type, payload)
         except StorageError:
             self.state.apply(Event(0, self.run_id, event_type, payload, now()))
+
+    def refold(self) -> None:
+        """Fold the state anew from the file, after an interrupt that may have come between the two."""
+        with self._lock:
+            self.state = fold(JournalReader(self._writer.path))
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` after each later event."""

@@ -185,7 +185,12 @@ class HookCalls:
         caller = getattr(self.host.manager.hook, hook)
         for implementation in caller.get_hookimpls():
             if implementation.plugin_name == plugin:
-                return _invoke(implementation, self._addressed(plugin, payload), plugin, self.host)
+                try:
+                    return _invoke(implementation, self._addressed(plugin, payload))
+                except OrchestraError:
+                    raise
+                except (Exception, SystemExit) as error:
+                    raise _hook_error(error, plugin, hook, self.host) from error
         raise HookError(f"plugin '{plugin}' does not implement {hook}")
 
     def _addressed(self, plugin: str, payload: Payload | None) -> Payload | None:
@@ -254,15 +259,9 @@ class HookCalls:
 _RUNNER_METHODS = ("fingerprint", "health", "evaluate", "probe", "close")
 
 
-def _invoke(implementation: Any, payload: Payload | None, plugin: str, host: PluginHost) -> Any:
+def _invoke(implementation: Any, payload: Payload | None) -> Any:
     arguments = () if payload is None else (payload,) * len(implementation.argnames)
-    try:
-        return implementation.function(*arguments)
-    except OrchestraError:
-        raise
-    except (Exception, SystemExit) as error:
-        hook = implementation.function.__name__
-        raise _hook_error(error, plugin, hook, host) from error
+    return implementation.function(*arguments)
 
 
 def _hook_error(error: BaseException, plugin: str, hook: str, host: PluginHost) -> HookError:

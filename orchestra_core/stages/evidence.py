@@ -7,6 +7,7 @@ from typing import Literal
 
 from orchestra_core.builtin.planner import evaluations_allowed
 from orchestra_core.evaluation.jobs import Job
+from orchestra_core.evaluation.metrics import FINER
 from orchestra_core.payloads import ConfigurationEvidence, RungEvidence
 from orchestra_core.stages.context import RunContext
 
@@ -53,6 +54,7 @@ def _of_job(job: Job, objective: str) -> ConfigurationEvidence:
     return ConfigurationEvidence(
         config_id=job.configuration.config_id,
         scores=job.scores[objective],
+        finer=job.scores[FINER],
         metrics=job.metrics(),
         failures=job.failures.total(),
         count=len(job.query_ids),

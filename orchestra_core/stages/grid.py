@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestra_core.evaluation.jobs import Job
+from orchestra_core.evaluation.metrics import FINER
 from orchestra_core.experiment import Objective
 from orchestra_core.journal.events import EventType
 from orchestra_core.report import Decision, Rung
@@ -154,6 +155,7 @@ def _standing(job: Job, metric: str) -> Standing:
     return Standing(
         job.configuration.config_id,
         metrics[metric] or 0.0,
+        metrics[FINER] or 0.0,
         metrics["p95_ms"],
         metrics["cost_per_query"],
     )

@@ -53,13 +53,12 @@ def _rule(context: RunContext, verdict: Verdict, winner: Winner) -> list[Ruling]
 
 def record_rulings(recorder: Recorder, point: str, rulings: list[Ruling]) -> None:
     """Write guards' rulings to the journal."""
-    recorder.record_all(
-        (EventType.GUARD_RULING, {**r.model_dump(mode="json"), "point": point}) for r in rulings
-    )
+    placed = [ruling.model_copy(update={"point": point}) for ruling in rulings]
+    recorder.record_all((EventType.GUARD_RULING, r.model_dump(mode="json")) for r in placed)
 
 
 def _apply_policies(context: RunContext, winner: Winner, asked: list[Asked]) -> None:
-    """Ask plugin by plugin; `asked` grows before each, so that one that fails half-way is undone too."""
+    """Ask plugin by plugin; `asked` grows before each, so that one that fails half-way is undone."""
     history = read_history(context.home)
     request = PolicyRequest(context.run_id, winner, history[-1] if history else None)
     for plugin in context.calls.policy_plugins():

@@ -40,30 +40,33 @@ def beaten_beyond_doubt(scores: Matrix, error: float) -> list[int]:
     return [int(i) for i in np.flatnonzero(difference.mean(axis=1) > bound)]
 
 
-def race_step(scores: Matrix, error: float, keep_at_most: int | None) -> RaceStep:
+def race_step(scores: Matrix, finer: Matrix, error: float, keep_at_most: int | None) -> RaceStep:
     """Drop what is beaten; then, where `keep_at_most` is less than what is left, the weaker part.
 
-    Rows come in plan order, which breaks ties, so the cheaper setting goes first where the user listed
-    it first. Rows with the very same scores give no evidence against each other: one of them stays
-    before any second copy does.
+    `scores`, `finer`: the objective and a finer metric, both float64 (n_configurations, n_queries).
+    Only the objective proves anything; the finer metric orders what the objective ties. Rows that are
+    alike in both give no evidence against each other: one of them stays before any second copy does.
+    Rows come in plan order, which breaks the last ties. Raises ValueError when the shapes differ.
     """
+    if scores.shape != finer.shape:
+        raise ValueError(f"shapes differ: {scores.shape} and {finer.shape}")
     certain = set(beaten_beyond_doubt(scores, error))
     alive = [i for i in range(len(scores)) if i not in certain]
-    means = scores.mean(axis=1)
-    by_mean = sorted(alive, key=lambda i: (-means[i], i))
-    ordered = _distinct_first(scores, by_mean)
+    means, finer_means = scores.mean(axis=1), finer.mean(axis=1)
+    by_mean = sorted(alive, key=lambda i: (-means[i], -finer_means[i], i))
+    ordered = _distinct_first(np.hstack([scores, finer]), by_mean)
     kept = ordered if keep_at_most is None else ordered[: max(1, keep_at_most)]
     survivors = sorted(kept, key=by_mean.index)
     forced = tuple(i for i in alive if i not in set(kept))
     return RaceStep(tuple(survivors), tuple(sorted(certain)), forced)
 
 
-def _distinct_first(scores: Matrix, ordered: Sequence[int]) -> list[int]:
+def _distinct_first(rows: Matrix, ordered: Sequence[int]) -> list[int]:
     seen: set[bytes] = set()
     first: list[int] = []
     copies: list[int] = []
     for index in ordered:
-        key = scores[index].tobytes()
+        key = rows[index].tobytes()
         (copies if key in seen else first).append(index)
         seen.add(key)
     return first + copies

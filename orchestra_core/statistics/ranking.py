@@ -1,4 +1,4 @@
-"""Which configuration is best: by quality, then latency, then cost, then plan order.
+"""Which configuration is best: by quality, then latency, cost, finer quality, and plan order.
 
 Timings are noisy, so a latency or cost counts as better only when the difference is material;
 otherwise two runs of one plan would crown different twins.
@@ -16,6 +16,8 @@ class Standing:
 
     config_id: str
     quality: float
+    finer: float
+    """A finer quality than the objective, such as nDCG@10."""
     latency: float | None
     cost: float | None
 
@@ -24,14 +26,14 @@ def best(standings: Sequence[Standing], *, material_ms: float, material_share: f
     """The best standing. `standings` come in plan order and are not empty.
 
     Quality decides exactly. Among equals, whoever is more than `material_ms` (and more than
-    `material_share` of the fastest) slower than the fastest is out; likewise for cost by share; plan
-    order decides among the rest.
+    `material_share` of the fastest) slower than the fastest is out; likewise for cost by share. Among
+    the rest the finer quality decides, and plan order among true twins.
     """
     top = max(s.quality for s in standings)
     tied = [s for s in standings if s.quality == top]
     tied = _without_worse(tied, [s.latency for s in tied], material_ms, material_share)
     tied = _without_worse(tied, [s.cost for s in tied], 0.0, material_share)
-    return tied[0]
+    return max(tied, key=lambda s: s.finer)  # the first of equals
 
 
 def _without_worse(

@@ -72,7 +72,7 @@ def chance(*parts: object) -> float:
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
-@dataclass
+@dataclass(eq=False)
 class StubTarget:
     """How the stub's target behaves. Plain values, or functions of a configuration's parameters."""
 
@@ -117,7 +117,7 @@ class StubTarget:
         return self.quality[configuration.config_id]
 
 
-@dataclass
+@dataclass(eq=False)
 class OpenStub:
     """The stub's `Runner`."""
 
@@ -212,7 +212,7 @@ class OpenStub:
         return tuple(f"foreign-{d}" for d in ranking) if self.target.foreign_ids else tuple(ranking)
 
 
-@dataclass
+@dataclass(eq=False)  # pluggy takes equal plugins for one
 class StubRunner:
     """The runner plugin; change `target` to change how it behaves."""
 
@@ -246,7 +246,7 @@ class StubRunner:
         return [(c, q) for name, cs, qs in self.calls if name == method for c in cs for q in qs]
 
 
-@dataclass
+@dataclass(eq=False)
 class StubDatasets:
     """A plugin with datasets that lie in memory."""
 
@@ -262,7 +262,7 @@ class StubDatasets:
         return DatasetSource(dataset.name, "A stub", open=lambda _rest: dataset)
 
 
-@dataclass
+@dataclass(eq=False)
 class StubReporter:
     """A reporter that remembers the reports it saw, and writes `stub.json`."""
 

@@ -118,6 +118,7 @@ def default_experiment(dataset: str) -> Mapping[str, Any]:
         "name": "fiqa-hybrid",
         "dataset": dataset,
         "collections": collections,
+        "objective": {"maximize": "recall@10", "subject_to": {"p95_ms": 250}},
         "baseline": {
             "collection": f"{stem}_para",
             "alpha": 0.0,

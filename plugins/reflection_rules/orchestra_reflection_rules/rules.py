@@ -67,7 +67,8 @@ def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | No
     if variance > settings.recall_variance and affordable >= len(scores):
         return None
     error = evidence.plan.experiment.stages.grid.delta / max(1, evidence.rungs - 1)
-    step = race_step(scores, error, affordable if affordable < len(scores) else None)
+    finer = np.stack([c.finer for c in evidence.configurations])
+    step = race_step(scores, finer, error, affordable if affordable < len(scores) else None)
     if len(step.survivors) == len(scores):
         return None
     names = [c.config_id for c in evidence.configurations]
@@ -105,10 +106,9 @@ def _means(evidence: RungEvidence) -> list[float]:
 
 
 def _told(evidence: RungEvidence, survivors: int, certain: int, forced: int) -> str:
-    return (
-        f"{survivors} of {len(evidence.configurations)} configurations go on after "
-        f"{len(evidence.query_ids)} queries: {certain} dropped beyond doubt, {forced} to keep the budget"
-    )
+    field, queries = len(evidence.configurations), len(evidence.query_ids)
+    drops = f"{certain} dropped beyond doubt, {forced} to keep the budget"
+    return f"{survivors} of {field} configurations go on after {queries} queries: {drops}"
 
 
 def _keep(evidence: RungEvidence) -> Decision:

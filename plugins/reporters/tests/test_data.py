@@ -120,7 +120,8 @@ def test_the_page_of_a_win(make_report):
     text = page(make_report("win", 162, race=True))
     assert "**Win.** recall@10 changes by +0.0521 on 200 queries." in text
     assert (
-        "| recall@10 | 0 to 1 | 0.6603 | 0.7124 | +0.0521 | +0.0307 to +0.0735 | 95 % | &lt; 0.001 |" in text
+        "| recall@10 | 0 to 1 | 0.6603 | 0.7124 | +0.0521 | +0.0307 to +0.0735 | 95 % | &lt; 0.001 |"
+        in text
     )
     assert "| cost_per_query | USD per million queries | 2.00 | 2.10 |" in text
     assert "| 0 | 12 | 162 | 81 | 16 | 65 | 1,944 |" in text
