@@ -91,6 +91,7 @@ def _hash_pairs(pairs: Mapping[str, str]) -> str:
 
 
 def _check_agreement(dataset: Dataset) -> None:
+    _check_ids(dataset)
     for query_id, grades in dataset.qrels.items():
         if query_id not in dataset.queries:
             raise _unknown_id(dataset, "query", query_id)
@@ -103,6 +104,17 @@ def _check_agreement(dataset: Dataset) -> None:
             where=dataset.where,
             hint="Give at least one judgement with a grade above 0.",
         )
+
+
+def _check_ids(dataset: Dataset) -> None:
+    for kind, ids in (("document", dataset.corpus), ("query", dataset.queries)):
+        for found in ids:
+            if not found or any(character.isspace() for character in found):
+                raise DataError(
+                    f"{found!r} is no {kind} id: run files separate ids by white space",
+                    where=dataset.where,
+                    hint="Use ids without white space.",
+                )
 
 
 def _unknown_id(dataset: Dataset, kind: str, unknown: str) -> DataError:

@@ -19,7 +19,6 @@ from orchestra_core.errors import (
     EarlyStop,
     GuardDenied,
     HealthFailed,
-    HookError,
     OrchestraError,
     RunCancelled,
     StorageError,
@@ -44,7 +43,7 @@ from orchestra_core.payloads import (
 )
 from orchestra_core.plan import Plan, StageName
 from orchestra_core.report import Report
-from orchestra_core.runner import Runner
+from orchestra_core.runner import Health, Runner
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.session import Session, cache_folder
 from orchestra_core.stages import ab, grid, publish, select, smoke
@@ -149,6 +148,11 @@ class _Run:
         runner = None if denied else session.calls.runner(session.runner_plugin, self._request())
         fingerprint = asdict(runner.fingerprint()) if runner else {}
         self.recorder.record(EventType.RUN_STARTED, self._beginning(fingerprint))
+        self.recorder.record_all(
+            (EventType.PLUGIN_ERROR, {"error": status.error.as_payload()})
+            for status in session.host.statuses.values()
+            if status.error is not None
+        )
         publish.record_rulings(self.recorder, "plan", rulings)
         if runner is None:
             told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denied)
@@ -201,7 +205,7 @@ class _Run:
         )
 
     def _check_health(self, runner: Runner) -> None:
-        health = runner.health()
+        health = _ask_health(runner)
         if health.ok:
             self.recorder.record(
                 EventType.HEALTH_OK, {"message": health.message, "details": dict(health.details)}
@@ -257,7 +261,7 @@ class _Run:
             EventNotice(event.run_id, event.seq, event.event_type, event.payload, event.created_at)
         )
 
-    def _plugin_error(self, error: HookError) -> None:
+    def _plugin_error(self, error: OrchestraError) -> None:
         self.recorder.record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
 
 
@@ -279,6 +283,14 @@ def write_artifacts(
         except StorageError as error:
             trouble = trouble or error
     return folder, trouble
+
+
+def _ask_health(runner: Runner) -> Health:
+    try:
+        return runner.health()
+    except Exception as error:
+        described = describe_error(error)
+        return Health(False, described["msg"], described["hint"], described["details"])
 
 
 def _sha256(session: Session, relative: str) -> str:

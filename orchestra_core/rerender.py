@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestra_core.artifacts import Home
-from orchestra_core.errors import HookError, StorageError
+from orchestra_core.errors import OrchestraError, StorageError
 from orchestra_core.journal.memory import load_state
 from orchestra_core.journal.reporting import build_report, plan_of
 from orchestra_core.payloads import ReportRequest
@@ -22,7 +22,7 @@ def render_again(home: Home, run_id: str, plugins: Sequence[str] = ()) -> tuple[
     """
     state = load_state(home, run_id)
     report = build_report(state)
-    errors: list[HookError] = []
+    errors: list[OrchestraError] = []
     host = open_host(parse_selection(plugins))
     sections = plan_of(state).experiment.plugins
     host.apply_settings({n: s for n, s in sections.items() if n in host.settings_models})

@@ -9,6 +9,7 @@ import click
 from orchestra_core.cli.options import json_option
 
 if TYPE_CHECKING:
+    from orchestra_core.errors import OrchestraError
     from orchestra_core.plugins.calls import HookCalls
 
 
@@ -80,4 +81,7 @@ def _calls() -> HookCalls:
     from orchestra_core.plugins.calls import HookCalls
     from orchestra_core.plugins.manager import open_host
 
-    return HookCalls(open_host())
+    def warn(error: OrchestraError) -> None:
+        click.echo(f"{click.style('Warning:', fg='yellow')} {error}", err=True)
+
+    return HookCalls(open_host(), warn)

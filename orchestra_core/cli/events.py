@@ -19,7 +19,10 @@ POLL_SECONDS = 0.2
 @json_option
 @click.option("-F", "--follow", is_flag=True, help="Go on until the run has ended.")
 def command(run_id: str, home: Path | None, as_json: bool, follow: bool) -> None:
-    """Print a run's journal, one event a line; --json prints the payloads too."""
+    """Print or follow a run's journal.
+
+    One event a line; --json prints the payloads too.
+    """
     from orchestra_core.cli.progress import describe
     from orchestra_core.journal.memory import open_journal
     from orchestra_core.journal.state import RunState

@@ -19,7 +19,7 @@ COMMANDS = {
     "config": "Show, check and describe the experiment.",
     "plugins": "See which plugins are installed and what they do.",
     "data": "List, fetch and describe datasets.",
-    "list": "List the runs of this home folder.",
+    "list": "List the runs of this home folder, oldest first.",
     "status": "Show how far a run is and what it found.",
     "events": "Print or follow a run's journal.",
     "report": "Render a run's artifacts again from its journal.",

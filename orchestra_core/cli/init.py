@@ -12,9 +12,10 @@ import click
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option("--plugins", multiple=True, metavar="NAMES", help="As for `orchestra run`.")
 def command(path: Path, force: bool, plugins: tuple[str, ...]) -> None:
-    """Write a commented orchestra.yaml with the built-in experiment of your runner.
+    """Write a commented orchestra.yaml.
 
-    Running the file unchanged gives the same plan as running without a file.
+    It holds the built-in experiment of your runner: running it unchanged gives the same plan as
+    running without a file.
     """
     from orchestra_core.artifacts import write_atomic
     from orchestra_core.errors import UsageError

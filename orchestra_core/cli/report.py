@@ -15,7 +15,10 @@ from orchestra_core.cli.options import find_run, home_option, json_option, run_a
 @json_option
 @click.option("--plugins", multiple=True, metavar="NAMES", help="As for `orchestra run`.")
 def command(run_id: str, home: Path | None, as_json: bool, plugins: tuple[str, ...]) -> None:
-    """Render a run's artifacts again from its journal, with the reporters installed now."""
+    """Render a run's artifacts again from its journal.
+
+    The reporters installed now do it, with the settings of the run.
+    """
     from orchestra_core.cli.output import print_json
     from orchestra_core.rerender import render_again
 

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
@@ -40,7 +39,6 @@ def command(
 
     with open_display(quiet=quiet or as_json) as display, terminating():
         session = open_session(request)
-        warn_of_failed_plugins(session.host.statuses.values())
         outcome = run_experiment(session, [display.on_event])
     context = click.get_current_context()
     if outcome.error is not None and context.find_root().params["debug"]:
@@ -67,10 +65,3 @@ def terminating() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def warn_of_failed_plugins(statuses: Any) -> None:
-    """One line on stderr for each installed plugin that could not be loaded."""
-    for status in statuses:
-        if status.status == "failed":
-            click.echo(f"{click.style('Warning:', fg='yellow')} {status.error}", err=True)

@@ -15,7 +15,10 @@ from orchestra_core.cli.options import find_run, home_option, json_option, run_a
 @home_option
 @json_option
 def command(run_id: str, home: Path | None, as_json: bool) -> None:
-    """Show how far a run is and what it found. RUN: an id, its beginning, or `latest`."""
+    """Show how far a run is and what it found.
+
+    RUN is an id, the beginning of one, or `latest`.
+    """
     from orchestra_core.cli.output import print_json
     from orchestra_core.cli.result import show_report, summary_of
     from orchestra_core.journal.memory import open_journal

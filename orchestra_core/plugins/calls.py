@@ -53,7 +53,7 @@ class HookCalls:
     """Calls the hooks of one host. `on_error` hears of errors that do not stop the run."""
 
     host: PluginHost
-    on_error: Callable[[HookError], None] = lambda _error: None
+    on_error: Callable[[OrchestraError], None] = lambda _error: None
     _strikes: dict[str, int] = field(default_factory=dict)
 
     def datasets(self) -> dict[str, DatasetSource]:
@@ -232,6 +232,7 @@ class HookCalls:
     def _give_up(self, plugin: str, error: OrchestraError) -> None:
         """Unload a plugin that failed in a surface hook; fatal when it was asked for by name."""
         self.host.unload(plugin, error)
+        self.on_error(error)
         if self.host.is_required(plugin):
             raise error
 

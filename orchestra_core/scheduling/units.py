@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestra_core.errors import OrchestraError, TargetError, describe_error
-from orchestra_core.observation import Failure, Observation, Query, Unit, UnitResult
+from orchestra_core.observation import (
+    Failure,
+    LatencySample,
+    Observation,
+    Query,
+    Unit,
+    UnitResult,
+)
 from orchestra_core.plan import Configuration, Plan
-from orchestra_core.runner import Runner
+from orchestra_core.runner import Load, Runner
 
 SMALLEST_SLICE = 8
 SLICE_WITHOUT_SHARING = 25
@@ -88,16 +96,48 @@ def failed_observations(result: UnitResult) -> tuple[Observation, ...]:
     )
 
 
-def count_failures(observations: Iterable[Observation]) -> dict[str, int]:
+def probed(
+    runner: Runner, configuration: Configuration, queries: Sequence[Query], load: Load
+) -> list[LatencySample]:
+    """The samples of a probe; a runner that raises gives a failed sample for every query."""
+    try:
+        samples = list(runner.probe(configuration, queries, load))
+    except Exception as error:
+        described = describe_error(error)
+        failure = Failure(described["type"], described["msg"], described["hint"])
+        return [
+            LatencySample(configuration.config_id, q.query_id, 0.0, failure=failure) for q in queries
+        ]
+    return [_sound_sample(sample) for sample in samples]
+
+
+def count_failures(items: Iterable[Observation | LatencySample]) -> dict[str, int]:
     """Reason → count."""
-    return dict(Counter(o.failure.reason for o in observations if o.failure is not None))
+    return dict(Counter(item.failure.reason for item in items if item.failure is not None))
 
 
 def _sound(observation: Observation) -> Observation:
-    if len(set(observation.ranking)) == len(observation.ranking):
+    failure = observation.failure
+    if len(set(observation.ranking)) != len(observation.ranking):
+        failure = Failure("repeated_document", "the ranking holds one document more than once")
+    elif not (_is_figure(observation.latency_ms) and _is_figure(observation.cost)):
+        failure = _MALFORMED
+    if failure is observation.failure:
         return observation
-    failure = Failure("repeated_document", "the ranking holds one document more than once")
     return Observation(observation.config_id, observation.query_id, failure=failure)
+
+
+def _sound_sample(sample: LatencySample) -> LatencySample:
+    if _is_figure(sample.latency_ms) and _is_figure(sample.cost):
+        return sample
+    return LatencySample(sample.config_id, sample.query_id, 0.0, failure=_MALFORMED)
+
+
+def _is_figure(value: float | None) -> bool:
+    return value is None or (math.isfinite(value) and value >= 0)
+
+
+_MALFORMED = Failure("malformed_figure", "a latency or cost is negative or not a number")
 
 
 def _missing(config_id: str, query_id: str) -> Observation:

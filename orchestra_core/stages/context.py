@@ -26,6 +26,7 @@ from orchestra_core.scheduling.units import (
     cut,
     evaluator,
     failed_observations,
+    probed,
 )
 
 
@@ -79,16 +80,12 @@ class RunContext:
         self.budget.check(len(query_ids) + load.warmup)
         job = jobs[config_id]
         asked = [self.queries[query_id] for query_id in query_ids]
-        job.samples += self.runner.probe(job.configuration, asked, load)
+        job.samples += probed(self.runner, job.configuration, asked, load)
 
     def record_probes(
         self, stage: StageName, rung: int, samples: Sequence[LatencySample], seconds: float
     ) -> None:
         """Record a batch of timed requests as one unit."""
-        failures: dict[str, int] = {}
-        for sample in samples:
-            if sample.failure is not None:
-                failures[sample.failure.reason] = failures.get(sample.failure.reason, 0) + 1
         self._spent(
             EventType.UNIT_DONE,
             {
@@ -97,7 +94,7 @@ class RunContext:
                 "kind": "probe",
                 "requests": len(samples),
                 "cost_usd": _cost(samples),
-                "failures": failures,
+                "failures": count_failures(samples),
                 "seconds": round(seconds, 6),
             },
         )

@@ -10,7 +10,7 @@ from orchestra_core.history import add_winner, read_history
 from orchestra_core.journal.events import EventType, now
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.payloads import GuardEvidence, PolicyIntent, PolicyReceipt, PolicyRequest
-from orchestra_core.report import Ruling, Verdict, Winner
+from orchestra_core.report import Metrics, Ruling, Verdict, Winner
 from orchestra_core.stages.context import RunContext
 from orchestra_core.stages.select import metrics_of
 
@@ -49,6 +49,14 @@ def _rule(context: RunContext, verdict: Verdict, winner: Winner) -> list[Ruling]
     )
     record_rulings(context.recorder, "publish", rulings)
     return rulings
+
+
+def _baseline_metrics(context: RunContext) -> Metrics:
+    baseline = context.plan.baseline.config_id
+    for job in context.recorder.state.jobs.values():
+        if job["stage"] == "ab" and job["config_id"] == baseline:
+            return dict(job["metrics"])
+    return {}
 
 
 def record_rulings(recorder: Recorder, point: str, rulings: list[Ruling]) -> None:

@@ -98,7 +98,8 @@ def _affordable(evidence: RungEvidence) -> int:
 def _sampling_variance(scores: NDArray[np.float64]) -> float:
     """Largest variance of a mean over rows of float64 (n_configurations, n_queries)."""
     queries = scores.shape[1]
-    return float((scores.var(axis=1, ddof=1) / queries).max()) if queries > 1 else float("inf")
+    # One query tells nothing of the variance; 1 is more than any mean of 0..1 can have.
+    return float((scores.var(axis=1, ddof=1) / queries).max()) if queries > 1 else 1.0
 
 
 def _means(evidence: RungEvidence) -> list[float]:
