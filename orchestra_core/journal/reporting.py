@@ -7,7 +7,7 @@ from typing import Literal
 
 from orchestra_core.errors import RunNotFound
 from orchestra_core.journal.state import RunState
-from orchestra_core.plan import Plan
+from orchestra_core.plan import Plan, StagePlan
 from orchestra_core.report import (
     Candidate,
     Decision,
@@ -38,7 +38,7 @@ def build_report(state: RunState) -> Report:
     rungs = tuple(Rung.model_validate(rung, strict=False) for rung in state.rungs)
     publication = state.publication or {}
     winner = (state.selected or {}).get("winner")
-    grid = plan.stage("grid")
+    grid = next((stage for stage in plan.stages if stage.name == "grid"), StagePlan(name="grid"))
     return Report(
         run_id=state.run_id,
         name=state.name,

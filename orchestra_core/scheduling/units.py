@@ -102,7 +102,7 @@ def probed(
     """The samples of a probe; a runner that raises gives a failed sample for every query."""
     try:
         samples = list(runner.probe(configuration, queries, load))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         described = describe_error(error)
         failure = Failure(described["type"], described["msg"], described["hint"])
         return [

@@ -40,8 +40,10 @@ def evidence_of(
 
 
 def grid_evaluations_allowed(context: RunContext) -> int:
-    """The grid's budget in (configuration, query) pairs."""
-    stage = context.plan.stage("grid")
+    """The grid's budget in (configuration, query) pairs; 0 when the plan has no grid."""
+    stage = next((stage for stage in context.plan.stages if stage.name == "grid"), None)
+    if stage is None:
+        return 0
     return evaluations_allowed(
         len(stage.config_ids),
         len(stage.query_ids),

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+_BETS = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8])
+"""Shares of its wealth that the bettor stakes; below 1, since a difference may be -1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,37 +22,49 @@ class RaceStep:
     forced: tuple[int, ...]
 
 
-def beaten_beyond_doubt(scores: Matrix, error: float) -> list[int]:
+def beaten_beyond_doubt(scores: Matrix, delta: float, field: int) -> list[int]:
     """Rows whose mean lies below the leader's beyond doubt.
 
     `scores`: float64 of shape (n_configurations, n_queries), values 0..1, columns are queries.
-    `error`: chance per call of naming any row that is in truth the best. Each paired difference is
-    tested with the empirical Bernstein bound (Maurer & Pontil 2009, theorem 4), which holds for every
-    distribution on [-1, 1]; the error is shared over the n-1 comparisons.
+    `delta`: chance that the race ever names the true best, whenever and however often it is asked;
+    `field`: configurations that entered the race, over whose pairs the chance is shared.
+    Against each row, the leader bets on their paired difference; a row is beaten when the bettor's
+    wealth exceeds (field - 1) / delta. Wealth is a mixture over fixed bets, a nonnegative martingale
+    when the row is no worse, so Ville's inequality bounds it at all times at once (Waudby-Smith &
+    Ramdas 2024, "Estimating means of bounded random variables by betting").
     """
-    rows, n = scores.shape
-    if rows < 2 or n < 2:
+    if len(scores) < 2:
         return []
     leader = int(scores.mean(axis=1).argmax())
-    difference = scores[leader] - scores
-    log_term = np.log(2 * (rows - 1) / error)
-    variance = difference.var(axis=1, ddof=1)
-    # The bound is stated for [0, 1]; differences span a range of 2, which scales its second term.
-    bound = np.sqrt(2 * variance * log_term / n) + 2 * 7 * log_term / (3 * (n - 1))
-    return [int(i) for i in np.flatnonzero(difference.mean(axis=1) > bound)]
+    wealth = log_wealth(scores[leader] - scores)
+    return [int(i) for i in np.flatnonzero(wealth > np.log(max(1, field - 1) / delta))]
 
 
-def race_step(scores: Matrix, finer: Matrix, error: float, keep_at_most: int | None) -> RaceStep:
+def log_wealth(differences: Matrix) -> NDArray[np.float64]:
+    """Log wealth of betting that a mean is above zero, from 1 at the start.
+
+    `differences`: float64 of shape (n_rows, n_queries), values -1..1. Returns float64 (n_rows,).
+    """
+    per_bet = np.stack([np.log1p(bet * differences).sum(axis=1) for bet in _BETS])
+    top = per_bet.max(axis=0)
+    mean: NDArray[np.float64] = top + np.log(np.exp(per_bet - top).mean(axis=0))
+    return mean
+
+
+def race_step(
+    scores: Matrix, finer: Matrix, *, delta: float, field: int, keep_at_most: int | None
+) -> RaceStep:
     """Drop what is beaten; then, where `keep_at_most` is less than what is left, the weaker part.
 
     `scores`, `finer`: the objective and a finer metric, both float64 (n_configurations, n_queries).
-    Only the objective proves anything; the finer metric orders what the objective ties. Rows that are
-    alike in both give no evidence against each other: one of them stays before any second copy does.
-    Rows come in plan order, which breaks the last ties. Raises ValueError when the shapes differ.
+    `delta` and `field` are those of `beaten_beyond_doubt`. Only the objective proves anything; the
+    finer metric orders what the objective ties. Rows that are alike in both give no evidence against
+    each other: one of them stays before any second copy does. Rows come in plan order, which breaks
+    the last ties. Raises ValueError when the shapes differ.
     """
     if scores.shape != finer.shape:
         raise ValueError(f"shapes differ: {scores.shape} and {finer.shape}")
-    certain = set(beaten_beyond_doubt(scores, error))
+    certain = set(beaten_beyond_doubt(scores, delta, field))
     alive = [i for i in range(len(scores)) if i not in certain]
     means, finer_means = scores.mean(axis=1), finer.mean(axis=1)
     by_mean = sorted(alive, key=lambda i: (-means[i], -finer_means[i], i))

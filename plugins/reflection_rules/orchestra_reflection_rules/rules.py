@@ -66,9 +66,15 @@ def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | No
     affordable = _affordable(evidence)
     if variance > settings.recall_variance and affordable >= len(scores):
         return None
-    error = evidence.plan.experiment.stages.grid.delta / max(1, evidence.rungs - 1)
+    grid = evidence.plan.stage("grid")
     finer = np.stack([c.finer for c in evidence.configurations])
-    step = race_step(scores, finer, error, affordable if affordable < len(scores) else None)
+    step = race_step(
+        scores,
+        finer,
+        delta=evidence.plan.experiment.stages.grid.delta,
+        field=len(grid.config_ids),
+        keep_at_most=affordable if affordable < len(scores) else None,
+    )
     if len(step.survivors) == len(scores):
         return None
     names = [c.config_id for c in evidence.configurations]
