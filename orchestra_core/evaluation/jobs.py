@@ -17,7 +17,7 @@ import numpy as np
 from orchestra_core.artifacts import Home, json_bytes, write_folder
 from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed
 from orchestra_core.evaluation.metrics import Scorer, Scores
-from orchestra_core.observation import LatencySample, Observation
+from orchestra_core.observation import Failure, LatencySample, Observation
 from orchestra_core.plan import Configuration
 from orchestra_core.report import JobSummary, Metrics
 
@@ -101,9 +101,13 @@ class Job:
         write_folder(home.job(self.job_id), self._files(summary))
 
     def _files(self, summary: JobSummary) -> dict[str, bytes]:
+        probes: dict[str, list[LatencySample]] = {}
+        for sample in self.samples:
+            probes.setdefault(sample.query_id, []).append(sample)
+        lines = (_query_line(self, i, probes) for i in range(len(self.query_ids)))
         return {
             "metrics.json": json_bytes(_metrics_file(self, summary)),
-            "queries.jsonl": b"".join(_query_line(self, i) for i in range(len(self.query_ids))),
+            "queries.jsonl": b"".join(lines),
             "run.trec.gz": gzip.compress(_trec_run(self).encode(), 1, mtime=0),
         }
 
@@ -122,18 +126,26 @@ def _metrics_file(job: Job, summary: JobSummary) -> dict[str, Any]:
     }
 
 
-def _query_line(job: Job, index: int) -> bytes:
+def _query_line(job: Job, index: int, probes: Mapping[str, Sequence[LatencySample]]) -> bytes:
     query_id = job.query_ids[index]
     observation = job.observations.get(query_id)
-    failure = observation.failure if observation else None
     content = {
         "query_id": query_id,
         "scores": {name: float(values[index]) for name, values in job.scores.items()},
         "latency_ms": observation.latency_ms if observation else None,
+        "cost": observation.cost if observation else None,
         "attempts": observation.attempts if observation else 0,
-        "failure": {"reason": failure.reason, "message": failure.message} if failure else None,
+        "failure": _failure(observation.failure) if observation else None,
+        "probes": [
+            {"latency_ms": p.latency_ms, "cost": p.cost, "failure": _failure(p.failure)}
+            for p in probes.get(query_id, ())
+        ],
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _failure(failure: Failure | None) -> dict[str, str] | None:
+    return {"reason": failure.reason, "message": failure.message} if failure else None
 
 
 def _trec_run(job: Job) -> str:
