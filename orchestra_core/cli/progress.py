@@ -26,6 +26,10 @@ from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.state import RunState
 
 
+_ASKING = ("smoke", "grid", "ab")
+"""Stages that ask the target and so take time."""
+
+
 class Silence:
     """Shows nothing; what every display is."""
 
@@ -91,13 +95,13 @@ class Bars(Silence):
         """Move the stage's bar; print what should stay."""
         if event.event_type in _LASTING and (line := describe(event, state)):
             self._progress.console.print(line)
-        if not state.stage or state.stage not in state.stages:
+        if state.stage not in _ASKING or state.stage not in state.stages:
             return
         progress = state.stages[state.stage]
         task = self._task(state.stage)
-        total = max(progress.planned, progress.done, 1)
-        done = total if progress.status != "running" else progress.done
-        self._progress.update(task, total=total, completed=done, note=_note(state))
+        running = progress.status == "running"
+        total = max(progress.planned, progress.done) if running else progress.done
+        self._progress.update(task, total=total or None, completed=progress.done, note=_note(state))
 
     def _task(self, stage: str) -> TaskID:
         if stage not in self._tasks:
@@ -122,7 +126,7 @@ def _note(state: RunState) -> str:
     parts = []
     if state.stage == "grid" and state.rung >= 0:
         parts.append(f"rung {state.rung + 1}")
-    if state.rungs:
+    if state.stage == "grid" and state.rungs:
         best = state.rungs[-1]
         parts.append(f"best {best['best_value']:.4f} {best['best']}")
     if state.failures:

@@ -24,7 +24,7 @@ class StageProgress:
 
     status: str = "running"
     planned: int = 0
-    """Evaluations the running rung (or the stage) will make."""
+    """The most evaluations the stage will make, as far as is known."""
     done: int = 0
 
 
@@ -136,8 +136,6 @@ def _stage_failed(state: RunState, event: Event) -> None:
 
 def _rung_started(state: RunState, event: Event) -> None:
     state.rung = event.payload["rung"]
-    progress = state.stages.setdefault("grid", StageProgress())
-    progress.planned = progress.done + event.payload["evaluations"]
 
 
 def _unit(state: RunState, event: Event) -> None:

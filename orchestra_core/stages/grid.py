@@ -25,7 +25,8 @@ def run(context: RunContext) -> None:
     stage = context.plan.stage("grid")
     alive = context.new_jobs("grid", stage.config_ids)
     everyone = dict(alive)
-    context.recorder.record(EventType.GRID_STARTED, {"configurations": len(alive)})
+    most = min(grid_evaluations_allowed(context), len(alive) * len(stage.query_ids))
+    context.recorder.record(EventType.GRID_STARTED, {"configurations": len(alive), "evaluations": most})
     try:
         for rung in range(len(stage.rungs)):
             if rung > 0 and not _affordable(context, alive, rung):
