@@ -10,6 +10,7 @@ from benchmarks.display import measuring, show
 from benchmarks.machine import describe_machine
 from benchmarks.model import Benchmark, Result, Watch
 from benchmarks.results import RESULTS, keep
+from benchmarks.workspace import workspace
 
 
 @click.command()
@@ -23,7 +24,7 @@ def main(names: tuple[str, ...], quick: bool) -> None:
     console = Console()
     chosen = [BENCHMARKS[name] for name in dict.fromkeys(names or BENCHMARKS)]
     results = []
-    with measuring(console, chosen) as watches:
+    with workspace(), measuring(console, chosen) as watches:
         for benchmark, watch in zip(chosen, watches, strict=True):
             results.append(_measure(benchmark, watch, quick=quick))
     show(console, results)

@@ -1,17 +1,18 @@
-"""Carry out `orchestra run` as a user does, in a fresh home and a cache folder of the benchmark's own."""
+"""Carry out `orchestra run` as a user does, in a fresh home and with a cache of the benchmark's own."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from orchestra_fiqa_runner.data.cache import data_folder
+
 from benchmarks.processes import ORCHESTRA, ROOT, Finished, run
+from benchmarks.workspace import fresh_folder
 
 
 @dataclass(frozen=True)
@@ -48,27 +49,24 @@ class FinishedRun:
         return len(self.plan["configurations"])
 
 
-@contextmanager
-def fresh_cache(dataset: str) -> Iterator[Path]:
+def fresh_cache(dataset: str) -> Path:
     """A cache folder that holds the datasets and no index; `dataset` is fetched first if need be."""
     pulled = run([ORCHESTRA, "data", "pull", dataset], folder=ROOT)
     if pulled.code != 0:
         raise RuntimeError(f"cannot fetch {dataset}: {pulled.stderr.strip()}")
-    with TemporaryDirectory(prefix="orchestra-bench-") as folder:
-        cache = Path(folder) / "cache"
-        shutil.copytree(_datasets_folder(), cache / "datasets")
-        yield cache
+    cache = fresh_folder()
+    shutil.copytree(data_folder(), cache / "datasets")
+    return cache
 
 
 def run_fiqa(cache: Path, assignments: Sequence[str] = ()) -> FinishedRun:
     """`orchestra run --plugins fiqa` in an empty folder. Raises RuntimeError when it tells nothing."""
-    with TemporaryDirectory(prefix="orchestra-bench-") as folder:
-        home = Path(folder)
-        settings = [part for assignment in assignments for part in ("--set", assignment)]
-        command = [ORCHESTRA, "run", "--plugins", "fiqa", "--json", "--home", folder, *settings]
-        process = run(command, folder=home, environ={"ORCHESTRA_CACHE_DIR": str(cache)})
-        outcome = process.json()
-        return FinishedRun(process, outcome, _plan(home, outcome["run_id"]))
+    home = fresh_folder()
+    settings = [part for assignment in assignments for part in ("--set", assignment)]
+    command = [ORCHESTRA, "run", "--plugins", "fiqa", "--json", "--home", str(home), *settings]
+    process = run(command, folder=home, environ={"ORCHESTRA_CACHE_DIR": str(cache)})
+    outcome = process.json()
+    return FinishedRun(process, outcome, _plan(home, outcome["run_id"]))
 
 
 def _plan(home: Path, run_id: str) -> dict[str, Any]:
@@ -78,9 +76,3 @@ def _plan(home: Path, run_id: str) -> dict[str, Any]:
         started = next(event for event in events if event["event_type"] == "RUN_STARTED")
     plan: dict[str, Any] = started["payload"]["plan"]
     return plan
-
-
-def _datasets_folder() -> Path:
-    from orchestra_fiqa_runner.data.cache import data_folder
-
-    return data_folder()

@@ -44,7 +44,9 @@ class Finished:
             raise RuntimeError(f"exit code {self.code}: {' / '.join(said) or 'no output'}") from error
 
 
-def run(arguments: Sequence[str], *, folder: Path, environ: Mapping[str, str] | None = None) -> Finished:
+def run(
+    arguments: Sequence[str], *, folder: Path, environ: Mapping[str, str] | None = None
+) -> Finished:
     """Run a command in `folder` to its end, or kill it after TIMEOUT_S."""
     with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
         began = time.perf_counter()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def in_turns(
-    arms: dict[str, Callable[[], T]], repetitions: int, step: Callable[[str], None]
+    arms: Mapping[str, Callable[[], T]], repetitions: int, step: Callable[[str], None]
 ) -> dict[str, list[T]]:
     """Measure every arm `repetitions` times, A B then B A, so that a drift favours none."""
     found: dict[str, list[T]] = {name: [] for name in arms}

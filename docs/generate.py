@@ -17,7 +17,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-import lifecycle  # noqa: E402 - a script beside this one
+import lifecycle  # type: ignore[import-not-found]  # noqa: E402 - a script beside this one
 from pydantic import BaseModel  # noqa: E402
 
 import orchestra_core  # noqa: E402
@@ -40,14 +40,14 @@ UNDOCUMENTED = {
     "runner.timeout_s": "Seconds that one request may take.",
     "runner.runner_cmd": "Program and arguments of a command backend.",
     "objective": "What is maximised, and what must hold.",
-    "objective.maximize": "A quality metric: `recall@10`, `ndcg@10`, `mrr@10`, `AP`, or another of ir-measures.",
+    "objective.maximize": "A quality metric: `recall@10`, `ndcg@10`, `mrr@10`, `AP`, … of ir-measures.",
     "baseline": "What the winner must beat; parameters that the space does not name keep its values.",
     "space": "Parameter → values to try; every combination is a configuration.",
     "stages.smoke.sample": "Tuning queries that the smoke stage asks.",
     "stages.grid.sample": "Tuning queries that the grid asks, over all rungs.",
     "stages.ab.sample": "Confirmation queries of the first look.",
     "stages.ab.confidence": "Of the intervals over all looks together.",
-    "stages.ab.margin": "Metric → how much worse it may get: a number in its unit, or a share such as `20%`.",
+    "stages.ab.margin": "Metric → how much worse it may get: a number in its unit, or a share (`20%`).",
     "limits.wall": "Wall time of the run.",
     "limits.requests": "Evaluations and timed requests, over all stages.",
     "limits.cost_usd": "USD, by the runner's cost model.",
@@ -124,17 +124,13 @@ def _hook(name: str) -> str:
     prose, _, example = text.partition("\n    ")
     summary, _, body = prose.partition("\n\n")
     pieces = _LABELS.split(" ".join(body.split()))[1:]
-    rows = [
-        f"| **{label}** | {_cell(words)} |" for label, words in zip(*[iter(pieces)] * 2, strict=True)
-    ]
-    code = "\n".join(line.removeprefix("    ") for line in ("    " + example).splitlines())
-    return "\n".join(
-        [f"### {name}", "", "```python", signature(name), "```", "", " ".join(summary.split()), ""]
-        + [*facts, "", "```python", code.rstrip(), "```"]
-    )
+    facts = [f"- **{label}:** {words.strip()}" for label, words in pairs(pieces)]
+    code = "\n".join(line.removeprefix("    ") for line in example.splitlines())
+    shown = ["```python", signature(name), "```", "", " ".join(summary.split()), ""]
+    return "\n".join([f"### {name}", "", *shown, *facts, "", "```python", code.rstrip(), "```"])
 
 
-def batched_pairs(items: Sequence[str]) -> Iterator[tuple[str, str]]:
+def pairs(items: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(first, second), (third, fourth), …"""
     return zip(items[::2], items[1::2], strict=True)
 
@@ -242,7 +238,11 @@ def plugin_keys() -> str:
     from orchestra_reflection_rules.settings import Settings
     from orchestra_reporters.settings import ReportersSettings
 
-    models = {"fiqa": FiqaSettings, "reflection_rules": Settings, "reporters": ReportersSettings}
+    models: dict[str, type[BaseModel]] = {
+        "fiqa": FiqaSettings,
+        "reflection_rules": Settings,
+        "reporters": ReportersSettings,
+    }
     rows = [
         (f"`{key}`", kind, f"`{default}`", meaning)
         for name, model in models.items()

@@ -38,11 +38,12 @@ STAGES = (
     ("publish", "guards rule, policies", "are read back"),
 )
 DESCRIPTION = (
-    "An experiment becomes a plan, which a guard may deny. Then the runner is opened and its health is asked. The plan's stages are smoke, grid, ab, "
-    "select and publish. Smoke and grid ask tuning queries, ab asks confirmation queries. Reflection "
-    "judges smoke and grid; the A/B gives a verdict; guards rule on publishing. Every step is an event "
-    "in the journal. A fold over the journal is the run state, from which come status, memory and the "
-    "report, and from the report the artifacts that reporters write."
+    "An experiment becomes a plan, which a guard may deny. Then the runner is opened and its health "
+    "is asked. The plan's stages are smoke, grid, ab, select and publish. Smoke and grid ask tuning "
+    "queries, ab asks confirmation queries. Reflection judges smoke and grid; the A/B gives a "
+    "verdict; guards rule on publishing. Every step is an event in the journal. A fold over the "
+    "journal is the run state, from which come status, memory and the report, and from the report the "
+    "artifacts that reporters write."
 )
 
 
@@ -61,9 +62,14 @@ def _picture(palette: dict[str, str]) -> str:
 
 
 def _style(p: dict[str, str]) -> str:
-    return f"""<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="{p["line"]}"/></marker></defs>
+    return f"""<defs>
+<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">
+<path d="M0 0L8 4L0 8z" fill="{p["line"]}"/>
+</marker>
+</defs>
 <style>
-text {{ font-family: system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: {p["ink"]}; text-anchor: middle }}
+text {{ font-family: system-ui, "Segoe UI", Helvetica, Arial, sans-serif }}
+text {{ fill: {p["ink"]}; text-anchor: middle }}
 .title {{ font-size: 16px; font-weight: 600 }}
 .sub {{ font-size: 12.5px; fill: {p["soft"]} }}
 .chip-text {{ font-size: 12.5px }}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.claims import boolq, bookkeeping, default_run, shared_work, startup
+from benchmarks.claims import bookkeeping, boolq, default_run, shared_work, startup
 
 BENCHMARKS = {
     module.BENCHMARK.name: module.BENCHMARK

@@ -29,9 +29,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return RunCancelled.exit_code
-    except BrokenPipeError:  # the reader (such as `head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):  # click ends so when stdout is closed
+            return 0  # the reader (such as `head`) has seen enough
+        raise
     except Exception as error:
         show_error(error, as_json="--json" in words, traceback="--debug" in words)
         return error.exit_code if isinstance(error, OrchestraError) else OrchestraError.exit_code

@@ -25,7 +25,6 @@ from orchestra_core.cli.output import console
 from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.state import RunState
 
-
 _ASKING = ("smoke", "grid", "ab")
 """Stages that ask the target and so take time."""
 

@@ -9,7 +9,6 @@ from orchestra_core import hookimpl
 if TYPE_CHECKING:
     from orchestra_core import (
         Decision,
-        DescribeRequest,
         ReportRequest,
         RungEvidence,
         RunnerDescription,
@@ -33,7 +32,7 @@ def orchestra_settings() -> type[WordcountSettings]:
 
 # --8<-- [start:runner]
 @hookimpl
-def orchestra_describe_runner(request: DescribeRequest) -> RunnerDescription:
+def orchestra_describe_runner() -> RunnerDescription:
     """Parameters and defaults; this makes the package a runner plugin."""
     from orchestra_wordcount.description import DESCRIPTION
 
