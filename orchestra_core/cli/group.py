@@ -5,6 +5,8 @@ Commands that plugins add are looked up only when a name is not one of the core'
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 
 import click
@@ -54,6 +56,14 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             raise click.UsageError(_no_such_command(args[0]), ctx=ctx) from error
+
+    def invoke(self, ctx: click.Context) -> object:
+        """As click does, but a reader that has seen enough (such as `head`) is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The command table from the lines above, without importing anything."""

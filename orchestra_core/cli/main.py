@@ -29,10 +29,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return RunCancelled.exit_code
-    except SystemExit as ending:
-        if isinstance(ending.__context__, BrokenPipeError):  # click ends so when stdout is closed
-            return 0  # the reader (such as `head`) has seen enough
-        raise
     except Exception as error:
         show_error(error, as_json="--json" in words, traceback="--debug" in words)
         return error.exit_code if isinstance(error, OrchestraError) else OrchestraError.exit_code

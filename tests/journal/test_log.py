@@ -1,0 +1,226 @@
+"""The append-only file: torn tails, altered bytes, several writers, following readers."""
+
+import json
+import multiprocessing
+import os
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestra_core.errors import StorageError
+from orchestra_core.journal.events import Event, EventType, parse_line
+from orchestra_core.journal.log import JournalReader, JournalWriter
+
+RETRY = EventType.RETRY
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "events" / "run.jsonl"
+
+
+def write(path, *payloads, create=True):
+    writer = JournalWriter(path, "run", create=create)
+    for payload in payloads:
+        writer.append(RETRY, payload)
+    writer.close()
+
+
+def read(path):
+    reader = JournalReader(path)
+    return [(e.seq, dict(e.payload)) for e in reader], reader.bad_lines
+
+
+def test_a_line_has_exactly_these_keys(path):
+    write(path, {"attempt": 1, "text": "ä🔥"})
+    (line,) = path.read_bytes().splitlines()
+    found = json.loads(line)
+    assert list(found) == ["v", "seq", "run_id", "event_type", "payload", "created_at", "crc"]
+    assert (found["v"], found["seq"], found["run_id"], found["event_type"]) == (1, 1, "run", "RETRY")
+    assert found["created_at"].endswith("Z")
+    assert "ä🔥".encode() in line
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(max_size=6), JSON, max_size=4), st.sampled_from(EventType))
+def test_what_is_written_reads_back(payload, event_type):
+    event = Event(7, "run", event_type, payload, "2025-11-07T10:15:00.000Z")
+    line = event.to_line()
+    assert line.count(b"\n") == 1
+    assert parse_line(line[:-1]) == event
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_event_or_none(line):
+    assert isinstance(parse_line(line), Event | None)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
+def test_what_is_not_json_is_refused_and_nothing_is_written(path, value):
+    writer = JournalWriter(path, "run", create=True)
+    writer.append(RETRY, {"a": 1})
+    before = path.read_bytes()
+    with pytest.raises((ValueError, TypeError)):
+        writer.append(RETRY, {"a": value})
+    assert path.read_bytes() == before
+    assert writer.append(RETRY, {"a": 2}).seq == 2
+    writer.close()
+
+
+def test_every_flipped_byte_is_noticed(path):
+    write(path, {"n": 1}, {"n": 2}, {"n": 3})
+    whole = path.read_bytes()
+    first, second = (i for i, byte in enumerate(whole[:-1]) if byte == 10)
+    for position in range(first + 1, second):
+        for bit in (1, 64):
+            altered = bytearray(whole)
+            altered[position] ^= bit
+            path.write_bytes(altered)
+            found, bad = read(path)
+            assert (1, {"n": 1}) in found
+            assert (3, {"n": 3}) in found
+            assert (2, {"n": 2}) not in found
+            assert bad >= 1
+
+
+def test_a_tail_torn_at_every_byte_costs_that_event_at_most(path):
+    write(path, {"n": 1}, {"n": 2})
+    whole = path.read_bytes()
+    start = whole.index(b"\n") + 1
+    for length in range(start, len(whole)):
+        path.write_bytes(whole[:length])
+        assert read(path) == ([(1, {"n": 1})], 0)
+        write(path, {"n": "after"}, create=False)
+        found, bad = read(path)
+        kept = length == len(whole) - 1  # only the newline was missing
+        wanted = [(1, {"n": 1}), *([(2, {"n": 2})] if kept else [])]
+        assert found == [*wanted, (len(wanted) + 1, {"n": "after"})]
+        assert bad == (0 if kept or length == start else 1)
+        path.write_bytes(whole)
+
+
+def test_an_existing_journal_is_never_begun_again(path):
+    write(path, {"n": 1})
+    with pytest.raises(StorageError):
+        JournalWriter(path, "run", create=True)
+    with pytest.raises(StorageError):
+        JournalWriter(path.with_name("other.jsonl"), "run")
+
+
+def test_a_closed_writer_refuses_and_touches_no_other_file(path, tmp_path):
+    """The descriptor's number may belong to another file by then."""
+    writer = JournalWriter(path, "run", create=True)
+    writer.append(RETRY, {"n": 1})
+    writer.close()
+    with (tmp_path / "innocent").open("w+b") as innocent:
+        with pytest.raises(StorageError, match="closed"):
+            writer.append(RETRY, {"n": 2})
+        writer.close()
+        assert innocent.read() == b""
+        innocent.write(b"still open")
+    assert read(path) == ([(1, {"n": 1})], 0)
+
+
+def test_a_batch_is_numbered_in_order(path):
+    writer = JournalWriter(path, "run", create=True)
+    events = writer.append_all((RETRY, {"n": n}) for n in range(5))
+    writer.close()
+    assert [e.seq for e in events] == [1, 2, 3, 4, 5]
+    assert [seq for seq, _ in read(path)[0]] == [1, 2, 3, 4, 5]
+
+
+def append_many(path, name, count):
+    writer = JournalWriter(path, "run")
+    for n in range(count):
+        writer.append(RETRY, {"from": name, "n": n})
+    writer.close()
+
+
+def check_interleaved(path, names, count):
+    found, bad = read(path)
+    assert bad == 0
+    assert [seq for seq, _ in found] == list(range(1, len(names) * count + 1))
+    for name in names:
+        assert [p["n"] for _, p in found if p["from"] == name] == list(range(count))
+
+
+def test_two_processes_append_without_losing_or_mixing(path):
+    write(path)
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=append_many, args=(path, name, 50)) for name in "ab"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    check_interleaved(path, "ab", 50)
+
+
+def test_threads_share_a_writer(path):
+    writer = JournalWriter(path, "run", create=True)
+
+    def append(name):
+        for n in range(50):
+            writer.append(RETRY, {"from": name, "n": n})
+
+    threads = [threading.Thread(target=append, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.close()
+    check_interleaved(path, "abcd", 50)
+
+
+def test_a_reader_can_follow(path):
+    writer = JournalWriter(path, "run", create=True)
+    reader = JournalReader(path)
+    assert list(reader) == []
+    writer.append(RETRY, {"n": 1})
+    assert [e.seq for e in reader] == [1]
+    assert list(reader) == []
+    whole = Event(2, "run", RETRY, {"n": 2}, "now").to_line()
+    for part in (whole[:10], whole[10:-1]):
+        with path.open("ab") as stream:
+            stream.write(part)
+        assert list(reader) == []
+    with path.open("ab") as stream:
+        stream.write(b"\n")
+    assert [e.seq for e in reader] == [2]
+    assert reader.position == path.stat().st_size
+    writer.append(RETRY, {"n": 3})
+    assert [e.seq for e in reader] == [3]
+    writer.close()
+
+
+def test_a_write_that_fails_half_way_leaves_nothing(path, monkeypatch):
+    writer = JournalWriter(path, "run", create=True)
+    writer.append(RETRY, {"n": 1})
+    before = path.read_bytes()
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[: len(data) // 2]))
+    with pytest.raises(StorageError, match="No space left") as caught:
+        writer.append(RETRY, {"n": 2})
+    assert "disk is full" in caught.value.hint
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert writer.append(RETRY, {"n": 3}).seq == 2
+    writer.close()
+    assert read(path) == ([(1, {"n": 1}), (2, {"n": 3})], 0)
+
+
+def test_a_journal_that_cannot_be_read(tmp_path):
+    with pytest.raises(StorageError, match="cannot read"):
+        list(JournalReader(tmp_path / "nothing.jsonl"))

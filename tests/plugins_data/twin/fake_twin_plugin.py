@@ -1,0 +1,1 @@
+"""Another distribution's plugin of the name `fake_good`."""

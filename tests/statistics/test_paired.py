@@ -1,0 +1,162 @@
+"""Paired differences, Holm, spending: against plain computations and published cases."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from orchestra_core.errors import MisalignedQueries, TooFewQueries
+from orchestra_core.statistics.paired import holm, paired_difference, percentile_difference
+from orchestra_core.statistics.spending import queries_needed, spend
+
+QUICK = settings(max_examples=25, deadline=None)
+SCORES = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(*[arrays(np.float64, n, elements=st.sampled_from([0.0, 0.25, 0.5, 1.0]))] * 2)
+)
+
+
+def exact_sign_flip(difference):
+    """Every way of flipping signs: the share whose mean is at least as far from zero."""
+    observed = abs(difference.mean())
+    flips = itertools.product((1, -1), repeat=difference.size)
+    means = [abs((difference * flip).mean()) for flip in map(np.array, flips)]
+    return np.mean([mean >= observed - 1e-12 for mean in means])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_small_samples_have_the_exact_p_value(seed):
+    rng = np.random.default_rng(seed)
+    baseline, challenger = rng.random(9), rng.random(9)
+    found = paired_difference(baseline, challenger)
+    assert found.delta == pytest.approx(float(np.mean(challenger - baseline)))
+    assert found.p_value == pytest.approx(exact_sign_flip(challenger - baseline), abs=1e-9)
+
+
+def test_the_interval_is_near_the_textbooks_for_plain_data():
+    rng = np.random.default_rng(7)
+    difference = rng.normal(0.1, 0.2, 400)
+    found = paired_difference(np.zeros(400), difference)
+    error = difference.std(ddof=1) / 20
+    assert found.ci_low == pytest.approx(difference.mean() - 1.96 * error, abs=0.1 * error)
+    assert found.ci_high == pytest.approx(difference.mean() + 1.96 * error, abs=0.1 * error)
+
+
+@QUICK
+@given(SCORES)
+def test_an_interval_holds_the_difference_and_is_never_nan(pair):
+    baseline, challenger = pair
+    found = paired_difference(baseline, challenger)
+    assert found.ci_low <= found.delta + 1e-9
+    assert found.delta <= found.ci_high + 1e-9
+    assert 0 < found.p_value <= 1
+    assert found.wins + found.ties + found.losses == baseline.size
+
+
+@QUICK
+@given(SCORES)
+def test_arms_can_be_exchanged(pair):
+    there, back = paired_difference(*pair), paired_difference(*pair[::-1])
+    assert there.delta == pytest.approx(-back.delta)
+    assert (there.wins, there.ties, there.losses) == (back.losses, back.ties, back.wins)
+    assert there.p_value == pytest.approx(back.p_value, abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    rng = np.random.default_rng(1)
+    pair = rng.random(50), rng.random(50)
+    assert paired_difference(*pair, seed=3) == paired_difference(*pair, seed=3)
+
+
+def test_identical_arms_are_certain():
+    scores = np.array([0.2, 0.4, 1.0])
+    found = paired_difference(scores, scores)
+    assert (found.delta, found.ci_low, found.ci_high, found.p_value) == (0, 0, 0, 1.0)
+
+
+def test_arms_that_differ_alike_everywhere():
+    found = paired_difference(np.zeros(5), np.full(5, 0.5))
+    assert (found.ci_low, found.ci_high) == (0.5, 0.5)
+    assert found.p_value == exact_sign_flip(np.full(5, 0.5))
+
+
+@pytest.mark.parametrize("compare", [paired_difference, lambda a, b: percentile_difference(a, b, 95)])
+def test_arms_that_cannot_be_paired(compare):
+    with pytest.raises(MisalignedQueries, match="2 and 3"):
+        compare(np.zeros(2), np.zeros(3))
+    with pytest.raises(TooFewQueries):
+        compare(np.zeros(1), np.ones(1))
+
+
+def test_a_wider_confidence_gives_a_wider_interval():
+    rng = np.random.default_rng(1)
+    pair = rng.random(60), rng.random(60)
+    narrow, wide = (paired_difference(*pair, confidence=c) for c in (0.8, 0.99))
+    assert wide.ci_low < narrow.ci_low < narrow.ci_high < wide.ci_high
+
+
+def test_percentiles_of_a_shifted_arm():
+    rng = np.random.default_rng(1)
+    baseline = rng.random(200) * 10
+    found = percentile_difference(baseline, baseline + 3.0, 95)
+    assert found.delta == pytest.approx(3.0)
+    assert found.ci_low == pytest.approx(3.0)
+    assert found.ci_high == pytest.approx(3.0)
+    assert found.p_value is None
+
+
+# Holm (1979): 0.01*4, 0.013*3 (raised to 0.04), 0.03*2, 0.04 (raised to 0.06).
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ([0.01, 0.04, 0.03, 0.013], [0.04, 0.06, 0.06, 0.04]),
+        ([0.5, 0.5], [1.0, 1.0]),
+        ([0.02], [0.02]),
+        ([], []),
+    ],
+)
+def test_holm_known_values(p_values, adjusted):
+    assert holm(p_values) == pytest.approx(adjusted)
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_never_lowers_never_reorders_and_stays_a_probability(p_values):
+    adjusted = holm(p_values)
+    assert all(a >= p for a, p in zip(adjusted, p_values, strict=True))
+    assert all(a <= 1 for a in adjusted)
+    bonferroni = [min(1.0, p * len(p_values)) for p in p_values]
+    assert all(a <= b + 1e-12 for a, b in zip(adjusted, bonferroni, strict=True))
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    assert [adjusted[i] for i in order] == sorted(adjusted)
+
+
+@given(st.floats(0.001, 0.3), st.lists(st.integers(1, 1000), min_size=1, max_size=5, unique=True))
+def test_spending_adds_up_to_alpha(alpha, looks):
+    spent = spend(alpha, sorted(looks))
+    assert len(spent) == len(looks)
+    assert sum(spent) == pytest.approx(alpha)
+    assert all(part >= 0 for part in spent)
+
+
+def test_early_looks_spend_little():
+    """O'Brien-Fleming-type spending at half the sample: 2(1 - Phi(1.96 * sqrt 2)) = 0.0056."""
+    first, last = spend(0.05, [100, 200])
+    assert first == pytest.approx(0.0056, abs=1e-4)
+    assert last == pytest.approx(0.05 - first)
+
+
+@pytest.mark.parametrize(
+    ("delta", "half_width", "queries", "epsilon", "needed"),
+    [
+        (0.1, 0.2, 100, 0.005, 400),
+        (0.0, 0.02, 100, 0.01, 400),
+        (0.005, 0.02, 100, 0.005, 1600),
+        (0.0, 0.02, 100, 0.0, None),
+        (0.1, 0.0, 100, 0.005, None),
+    ],
+)
+def test_queries_needed(delta, half_width, queries, epsilon, needed):
+    found = queries_needed(delta, half_width, queries, epsilon)
+    assert found == needed if needed is None else found == pytest.approx(needed, abs=1)
