@@ -27,38 +27,6 @@ from orchestra_core.experiment import Experiment, Margin  # noqa: E402
 _LABELS = re.compile(r"(When|Returns|Combination|Raises(?: \([^)]*\))?): ")
 _BANNER = re.compile(r"^# -{20,}\n# (?P<phase>\w+)\n# -{20,}$", re.MULTILINE)
 
-UNDOCUMENTED = {
-    "name": "Begins every run's id.",
-    "collections": "Names for ways of chunking the corpus; what `space.collection` may hold.",
-    "runner": "Which runner asks the target, and how patiently.",
-    "runner.base_url": "Where the target's HTTP service is.",
-    "runner.host_aliases": "Host name → address to use in its place.",
-    "runner.allowed_hosts": "Hosts that may be asked, as `scheme://host:port` or `host:port`.",
-    "runner.health_endpoints": "Paths that must answer before anything is asked.",
-    "runner.max_retries": "How often a failed request is sent again.",
-    "runner.backoff_s": "Seconds before the first repetition.",
-    "runner.timeout_s": "Seconds that one request may take.",
-    "runner.runner_cmd": "Program and arguments of a command backend.",
-    "objective": "What is maximised, and what must hold.",
-    "objective.maximize": "A quality metric: `recall@10`, `ndcg@10`, `mrr@10`, `AP`, … of ir-measures.",
-    "baseline": "What the winner must beat; parameters that the space does not name keep its values.",
-    "space": "Parameter → values to try; every combination is a configuration.",
-    "stages.smoke.sample": "Tuning queries that the smoke stage asks.",
-    "stages.grid.sample": "Tuning queries that the grid asks, over all rungs.",
-    "stages.ab.sample": "Confirmation queries of the first look.",
-    "stages.ab.confidence": "Of the intervals over all looks together.",
-    "stages.ab.margin": "Metric → how much worse it may get: a number in its unit, or a share (`20%`).",
-    "limits.wall": "Wall time of the run.",
-    "limits.requests": "Evaluations and timed requests, over all stages.",
-    "limits.cost_usd": "USD, by the runner's cost model.",
-    "limits.configurations": "Configurations that the space may hold.",
-    "seed": "Splits the queries, and seeds every resampling.",
-    "concurrency": "Threads that ask the target.",
-    "paths.reports_dir": "Journals, memory, reports and the history of winners.",
-    "paths.runs_dir": "Jobs.",
-}
-"""Meanings of keys whose field has no docstring of its own."""
-
 
 def main(arguments: Sequence[str]) -> int:
     """Write or check; returns the exit code."""
@@ -150,7 +118,7 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
         key = prefix + name
-        meaning = documented.get(name) or UNDOCUMENTED.get(key, "")
+        meaning = documented.get(name, "")
         inner = field.annotation
         if inspect.isclass(inner) and issubclass(inner, BaseModel):
             yield key, "section", "", meaning or " ".join((inner.__doc__ or "").split())

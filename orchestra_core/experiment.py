@@ -13,11 +13,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from orchestra_core.runner import ParameterValue
 
+TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
+"""Metrics of which less is better: limits and margins may name these."""
+
 
 class StrictModel(BaseModel):
     """Unknown keys are errors, values are not coerced from other types, instances are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
@@ -49,6 +54,12 @@ def _check_unique(values: tuple[ParameterValue, ...]) -> tuple[ParameterValue, .
     return values
 
 
+def _check_timing(name: str) -> str:
+    if name not in TIMING_METRICS:
+        raise ValueError(f"expected one of {', '.join(TIMING_METRICS)}")
+    return name
+
+
 def _to_margin(value: object) -> object:
     if isinstance(value, str):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
@@ -62,6 +73,7 @@ def _to_margin(value: object) -> object:
 
 Seconds = Annotated[float, BeforeValidator(_to_seconds), Field(gt=0)]
 Name = Annotated[str, AfterValidator(_check_name)]
+TimingMetric = Annotated[str, AfterValidator(_check_timing)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Values = Annotated[
@@ -104,17 +116,25 @@ class RunnerSection(StrictModel):
     backend: str | None = None
     """One of the runner's backends; its first one when left out."""
     base_url: str | None = None
+    """Where the target's HTTP service is."""
     host_aliases: dict[str, str] = {}
+    """Host name → address to use in its place."""
     allowed_hosts: tuple[str, ...] = Field(default=(), strict=False)
+    """Hosts that may be asked, as `scheme://host:port` or `host:port`."""
     health_endpoints: tuple[str, ...] = Field(
         default=("/ready", "/api/health/embeddings"), strict=False
     )
+    """Paths that must answer before anything is asked."""
     rate_limit_per_sec: float = Field(default=4.0, ge=0)
     """Requests per second; 0 switches the limit off. Ignored by in-process backends."""
     max_retries: int = Field(default=3, ge=0)
+    """How often a failed request is sent again."""
     backoff_s: float = Field(default=2.0, ge=0)
+    """Seconds before the first repetition."""
     timeout_s: float = Field(default=30.0, gt=0)
+    """Seconds that one request may take."""
     runner_cmd: tuple[str, ...] = Field(default=(), strict=False)
+    """Program and arguments of a command backend."""
     runner_timeout_s: float = Field(default=1200.0, gt=0)
     """Seconds that one unit of work may take before RUNNER_TIMEOUT."""
 
@@ -123,7 +143,8 @@ class Objective(StrictModel):
     """What is maximised, and what must hold. Ties: lower p95, then lower cost, then plan order."""
 
     maximize: str = "recall@10"
-    subject_to: dict[str, float] = {}
+    """A quality metric: `recall@10`, `ndcg@10`, `mrr@10`, `AP`, … of ir-measures."""
+    subject_to: dict[TimingMetric, float] = {}
     """Metric → upper limit, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""
 
 
@@ -131,6 +152,7 @@ class SmokeSection(StrictModel):
     """A first look: does the target answer, and with ids that we know?"""
 
     sample: Count = 50
+    """Tuning queries that the smoke stage asks."""
     configurations: Count = 3
     """The baseline and this many configurations spread over the plan."""
 
@@ -139,6 +161,7 @@ class GridSection(StrictModel):
     """The race over all configurations."""
 
     sample: Count = 100
+    """Tuning queries that the grid asks, over all rungs."""
     budget: Share = 0.15
     """Share of the full grid's evaluations that may be spent; 1.0: only certain drops."""
     delta: float = Field(default=0.05, gt=0, lt=1)
@@ -153,13 +176,16 @@ class AbSection(StrictModel):
     """The challenger against the baseline, on queries that nobody tuned on."""
 
     sample: Count = 200
+    """Confirmation queries of the first look."""
     seed: int | None = None
     """Orders the confirmation queries; the experiment's seed when left out."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    margin: dict[str, Annotated[Margin, BeforeValidator(_to_margin)]] = {
+    """Of the intervals over all looks together."""
+    margin: dict[TimingMetric, Annotated[Margin, BeforeValidator(_to_margin)]] = {
         "p95_ms": Margin(absolute=25.0),
         "cost_per_query": Margin(absolute=0.0001),
     }
+    """Metric → how much worse it may get: a number in its unit, or a share (`20%`)."""
 
 
 class StagesSection(StrictModel):
@@ -176,16 +202,22 @@ class Limits(StrictModel):
     """What a run may spend before it stops with a report of what is done."""
 
     wall: Seconds = 1800.0
+    """Wall time of the run."""
     requests: Count = 20_000
+    """Evaluations and timed requests, over all stages."""
     cost_usd: float = Field(default=5.0, gt=0)
+    """USD, by the runner's cost model."""
     configurations: Count = 5000
+    """Configurations that the space may hold."""
 
 
 class Paths(StrictModel):
     """Folders relative to the home folder."""
 
     reports_dir: str = "reports"
+    """Journals, memory, reports and the history of winners."""
     runs_dir: str = ".runs"
+    """Jobs."""
 
     @model_validator(mode="after")
     def _inside_home(self) -> Paths:
@@ -199,17 +231,25 @@ class Experiment(StrictModel):
     """One YAML file, complete: every key has a value."""
 
     name: Name = "experiment"
+    """Begins every run's id."""
     dataset: str = ""
     """A dataset's name, `beir:PATH` or `ir_datasets:ID`; the runner's default when left out."""
     collections: dict[Name, Collection] = {}
+    """Names for ways of chunking the corpus; what `space.collection` may hold."""
     runner: RunnerSection = RunnerSection()
+    """Which runner asks the target, and how patiently."""
     objective: Objective = Objective()
+    """What is maximised, and what must hold."""
     baseline: dict[str, ParameterValue] = {}
+    """What the winner must beat; parameters that the space does not name keep its values."""
     space: dict[str, Values] = Field(default={}, min_length=1)
+    """Parameter → values to try; every combination is a configuration."""
     stages: StagesSection = StagesSection()
     limits: Limits = Limits()
     seed: Annotated[int, Field(ge=0)] = 20251107
+    """Splits the queries, and seeds every resampling."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
+    """Threads that ask the target."""
     plugins: dict[str, dict[str, object]] = {}
     """One section per plugin, checked against that plugin's own settings model."""
     paths: Paths = Paths()

@@ -14,6 +14,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,23 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 @dataclass(frozen=True)
 class Layers:
-    """What the user said so far, and where."""
+    """What the user said so far, and where.
 
-    values: dict[str, Any] = field(default_factory=dict)
+    `base` is what files and defaults say; `patches` are single keys set by environment and --set,
+    which go on top of whatever comes to lie beneath them.
+    """
+
+    base: dict[str, Any] = field(default_factory=dict)
+    patches: tuple[tuple[tuple[str, ...], Any], ...] = ()
     origins: dict[KeyPath, str] = field(default_factory=dict)
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """Everything together. Raises ExperimentError when a patch stands below a plain value."""
+        values = self.base
+        for path, value in self.patches:
+            values = _set(values, path, value, self.origins[path])
+        return values
 
     def get(self, *path: str) -> Any:
         """A value by key path, or None."""
@@ -57,21 +71,20 @@ class Layers:
             value = value.get(part) if isinstance(value, Mapping) else None
         return value
 
-    def with_layer(self, values: Mapping[str, Any], origins: Mapping[KeyPath, str] | str) -> Layers:
-        """These layers with another one above."""
-        if isinstance(origins, str):
-            origins = dict.fromkeys(_paths(values, ()), origins)
-        merged = _merge(self.values, values, ())
-        return Layers(merged, {**self.origins, **origins})
+    def with_layer(self, values: Mapping[str, Any], origins: Mapping[KeyPath, str]) -> Layers:
+        """These layers with a file's values above the base."""
+        merged = _merge(self.base, values, ())
+        return Layers(merged, self.patches, {**self.origins, **origins})
 
     def with_value(self, path: tuple[str, ...], value: Any, origin: str) -> Layers:
         """These layers with one value set, whatever stood there."""
-        values = _set(self.values, path, value, origin)
-        return Layers(values, {**self.origins, path: origin})
+        patches = (*self.patches, (path, value))
+        return Layers(self.base, patches, {**self.origins, path: origin})
 
     def over(self, defaults: Mapping[str, Any], origin: str) -> Layers:
         """These layers with `defaults` beneath them."""
-        return Layers().with_layer(defaults, origin).with_layer(self.values, self.origins)
+        named = dict.fromkeys(_paths(defaults, ()), origin)
+        return Layers(_merge(defaults, self.base, ()), self.patches, {**named, **self.origins})
 
     def place(self, path: KeyPath) -> str:
         """Where a key was set, for messages: `orchestra.yaml, line 7 (space.alpha)`."""

@@ -77,9 +77,9 @@ class JournalWriter:
 
     def _write(self, data: bytes) -> None:
         try:
-            written = os.write(self._descriptor, data)
-            if written != len(data):  # a full disk may take only a part
-                raise OSError(errno.ENOSPC, "No space left on device")
+            written = 0
+            while written < len(data):  # a full disk takes a part first, and says why at the next
+                written += os.write(self._descriptor, data[written:])
         except OSError:
             os.ftruncate(self._descriptor, self._end)
             raise

@@ -101,7 +101,8 @@ def _candidates(plan: Plan, jobs: Iterable[JobSummary], rungs: Iterable[Rung]) -
 
 def _why_not(state: RunState) -> str:
     if state.publication is not None:
-        return str(state.publication.get("reason", ""))
+        published = state.publication.get("published", False)
+        return "" if published else str(state.publication.get("reason", ""))
     if state.error is not None:
         return str(state.error.get("msg", ""))
     return str((state.ending or {}).get("reason", ""))

@@ -13,10 +13,7 @@ def test_json_tells_the_whole_plan(orchestra):
     plan = orchestra("plan", "--json", *STUB).json
     assert set(plan) == KEYS
     assert [stage["name"] for stage in plan["stages"]] == ["smoke", "grid", "ab", "select", "publish"]
-    assert [c["config_id"] for c in plan["configurations"]] == ["q0p3", "q0p5", "q0p9"] or all(
-        c["parameters"]["quality"] in {0.3, 0.5, 0.9} for c in plan["configurations"]
-    )
-    assert len(plan["configurations"]) == 3
+    assert [c["config_id"] for c in plan["configurations"]] == ["q0p3", "q0p5", "q0p9"]
     assert set(plan["tuning"]).isdisjoint(plan["confirmation"])
     assert plan["requests"] == sum(stage["requests"] for stage in plan["stages"])
     assert [ruling["kind"] for ruling in plan["rulings"]] == ["allow"]
@@ -60,10 +57,9 @@ def test_the_estimate_comes_from_the_last_run_here(orchestra, finished):
     assert orchestra("plan", "--json", *STUB).json["estimate_basis"] == "as the last run here"
 
 
-@pytest.mark.parametrize(("words", "basis"), [((), "100 ms per request assumed")])
-def test_without_a_run_the_estimate_says_that_it_is_a_guess(words, basis, orchestra):
-    plan = orchestra("plan", "--json", *STUB, *words).json
-    assert plan["estimate_basis"] == basis
+def test_without_a_run_the_estimate_says_that_it_is_a_guess(orchestra):
+    plan = orchestra("plan", "--json", *STUB).json
+    assert plan["estimate_basis"] == "100 ms per request assumed"
     assert plan["estimated_seconds"] == pytest.approx(plan["requests"] * 0.1)
 
 

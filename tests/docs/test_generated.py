@@ -57,12 +57,6 @@ def test_every_experiment_key_has_a_meaning(generate):
     assert without == []
 
 
-def test_no_meaning_is_kept_for_a_key_that_is_gone_or_documents_itself(generate):
-    written = {key: meaning for key, _, _, meaning in generate.keys_of(Experiment)}
-    unused = [key for key, text in generate.UNDOCUMENTED.items() if written.get(key) != text]
-    assert unused == []
-
-
 def test_types_and_defaults_are_those_of_the_model(generate):
     rows = {key: (kind, default) for key, kind, default, _ in generate.keys_of(Experiment)}
     assert rows["stages.grid.budget"] == ("number above 0 to 1", "0.15")

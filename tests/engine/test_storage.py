@@ -1,4 +1,4 @@
-"""When the disk says no: clear errors, exit code 3, nothing half-written; and several writers at once."""
+"""When the disk says no: clear errors, exit code 3, nothing half-written; several writers at once."""
 
 import json
 import multiprocessing
@@ -22,9 +22,6 @@ import json, resource, sys
 from pathlib import Path
 from orchestra_core.errors import OrchestraError
 from orchestra_core.testing import StubReporter, run_stubs
-
-class Large(StubReporter):
-    pass
 
 home, limit = Path(sys.argv[1]), int(sys.argv[2])
 home.mkdir(exist_ok=True)

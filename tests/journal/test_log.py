@@ -1,5 +1,6 @@
 """The append-only file: torn tails, altered bytes, several writers, following readers."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -209,8 +210,14 @@ def test_a_write_that_fails_half_way_leaves_nothing(path, monkeypatch):
     writer = JournalWriter(path, "run", create=True)
     writer.append(RETRY, {"n": 1})
     before = path.read_bytes()
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[: len(data) // 2]))
+    real, left = os.write, [True, False]
+
+    def full(descriptor, data):
+        if not left.pop(0):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data[: len(data) // 2])
+
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(StorageError, match="No space left") as caught:
         writer.append(RETRY, {"n": 2})
     assert "disk is full" in caught.value.hint
@@ -224,3 +231,14 @@ def test_a_write_that_fails_half_way_leaves_nothing(path, monkeypatch):
 def test_a_journal_that_cannot_be_read(tmp_path):
     with pytest.raises(StorageError, match="cannot read"):
         list(JournalReader(tmp_path / "nothing.jsonl"))
+
+
+def test_a_short_write_is_completed(path, monkeypatch):
+    """The kernel may take a part for other reasons than a full disk."""
+    writer = JournalWriter(path, "run", create=True)
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:7]))
+    writer.append(RETRY, {"n": 1})
+    monkeypatch.undo()
+    writer.close()
+    assert read(path) == ([(1, {"n": 1})], 0)
