@@ -270,6 +270,8 @@ def _load_error(candidate: PluginCandidate, error: BaseException) -> PluginLoadE
     cause = error.message if isinstance(error, OrchestraError) else f"{type(error).__name__}: {error}"
     hint = error.hint if isinstance(error, OrchestraError) else ""
     fallback = f"Repair or reinstall it, or switch it off with --plugins no:{candidate.name}"
+    if isinstance(error, ModuleNotFoundError) and not candidate.distribution:
+        fallback = "Python must be able to import it; for a module in this folder set PYTHONPATH=."
     return PluginLoadError(
         f"plugin '{candidate.name}' ({candidate.provider}) could not be loaded: {cause}",
         hint=hint or fallback,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestra_core.errors import PluginNotFound, UsageError, nearest
 from orchestra_core.plugins.discovery import PluginCandidate
@@ -79,6 +80,8 @@ def _not_found(name: str, installed: Mapping[str, PluginCandidate]) -> PluginNot
     distribution = KNOWN_DISTRIBUTIONS.get(name)
     if distribution:
         hint = f"Install it: pip install {distribution}"
+    elif Path(f"{name}.py").exists() or Path(name).is_dir():
+        hint = f"'{name}' lies in this folder, but Python does not look here; set PYTHONPATH=."
     else:
         hint = nearest(name, installed) or "No plugins are installed; see `orchestra plugins list`."
     return PluginNotFound(f"plugin '{name}' is not installed", where="--plugins", hint=hint)

@@ -100,10 +100,14 @@ class StubTarget:
     """True: rankings name documents that the dataset does not have."""
     seed: int = 0
 
-    def finds(self, configuration: Configuration, query_id: str) -> bool:
-        """Whether this configuration finds this query's document."""
+    def place(self, configuration: Configuration, query_id: str, places: int) -> int | None:
+        """Where (from 0, below `places`) this query's document is found; None when it is not.
+
+        The better a configuration, the more it finds and the higher it ranks what it finds.
+        """
         own = "" if self.nested else configuration.config_id
-        return chance(self.seed, own, query_id) < self._quality(configuration)
+        quality, luck = self._quality(configuration), chance(self.seed, own, query_id)
+        return int(places * luck / quality) if luck < quality else None
 
     def milliseconds(self, configuration: Configuration, query_id: str) -> float:
         """The latency, with a spread of 10% that both arms of a comparison share."""
@@ -207,8 +211,10 @@ class OpenStub:
         others = [d for d in self.dataset.corpus if d not in relevant]
         start = int(chance("filler", query_id) * len(others))
         filler = [others[(start + i) % len(others)] for i in range(min(size, len(others)))]
-        found = list(relevant) if self.target.finds(configuration, query_id) else []
-        ranking = [*found, *filler][:size]
+        ranking = filler
+        place = self.target.place(configuration, query_id, min(size, 10))
+        if place is not None:
+            ranking = [*filler[:place], *relevant, *filler[place:]][:size]
         return tuple(f"foreign-{d}" for d in ranking) if self.target.foreign_ids else tuple(ranking)
 
 

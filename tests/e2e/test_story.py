@@ -9,12 +9,13 @@ import pytest
 
 ARTIFACTS = {"winners.json", "winners.md", "pareto.png", "ab_diff.png", "ab_diff.csv", "failTopN.csv"}
 METRICS = {
-    "recall@10", "ndcg@10", "mrr@10", "p50_ms", "p95_ms", "cost_per_query", "count", "failures", "judged@10"
+    "recall@10", "ndcg@10", "mrr@10", "p50_ms", "p95_ms", "cost_per_query", "count", "failures",
+    "judged@10",
 }  # fmt: skip
 ORDER = [
     "RUN_STARTED", "GUARD_RULING", "HEALTH_OK",
-    "SMOKE_STARTED", "JOB_DONE", "SMOKE_DONE",
-    "GRID_STARTED", "GRID_RUNG_STARTED", "REFLECTION_DECISION", "GRID_RUNG_DONE", "GRID_DONE",
+    "SMOKE_STARTED", "UNIT_DONE", "JOB_DONE", "REFLECTION_DECISION", "SMOKE_DONE",
+    "GRID_STARTED", "GRID_RUNG_STARTED", "GRID_RUNG_DONE", "GRID_DONE",
     "AB_STARTED", "VERDICT", "AB_DONE", "SELECT_STARTED", "SELECT_DONE",
     "PUBLISH_STARTED", "PUBLISH_DONE", "RUN_COMPLETED", "ARTIFACT_WRITTEN",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 
+import numpy as np
 import pytest
 from orchestra_reflection_rules import plugin as reflection_rules
 
@@ -400,7 +401,17 @@ def test_job_figures_can_be_computed_again_from_its_files(run_orchestra, stub_da
     job = run.report.job("ab", "q0p9")
     rows = queries_of(run, job)
     assert len(rows) == 40
-    assert list(rows[0]) == ["query_id", "scores", "latency_ms", "attempts", "failure"]
+    assert list(rows[0]) == [
+        "query_id",
+        "scores",
+        "latency_ms",
+        "cost",
+        "attempts",
+        "failure",
+        "probes",
+    ]
+    probes = [probe["latency_ms"] for row in rows for probe in row["probes"]]
+    assert float(np.percentile(probes, 95)) == pytest.approx(job.metrics["p95_ms"])
     trec = gzip.decompress((run.home / job.path / "run.trec.gz").read_bytes()).decode()
     ranked = {}
     for line in trec.splitlines():
