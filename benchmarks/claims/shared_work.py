@@ -16,7 +16,7 @@ def measure(watch: Watch, quick: bool) -> list[Figure]:
     """A worker measures all three ways in turns; it tells nothing before it is done."""
     watch.expect(1)
     watch.step("44 configurations × 648 queries, three ways")
-    repetitions, probed = (1, 20) if quick else (5, 648)
+    repetitions, probed = (1, 20) if quick else (3, 648)
     return _figures(run_worker("sharing", repetitions, probed))
 
 

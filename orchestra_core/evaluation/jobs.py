@@ -33,6 +33,8 @@ class Job:
     observations: dict[str, Observation] = field(default_factory=dict)
     samples: list[LatencySample] = field(default_factory=list)
     scores: dict[str, Scores] = field(default_factory=dict)
+    _figures: dict[tuple[int, int], Metrics] = field(default_factory=dict, repr=False)
+    """The figures by the size that they were computed at; a job only grows."""
 
     @property
     def job_id(self) -> str:
@@ -69,7 +71,13 @@ class Job:
         return self.samples or [o for o in self.observations.values() if o.latency_ms is not None]
 
     def metrics(self) -> Metrics:
-        """All figures of the job."""
+        """All figures of the job so far."""
+        size = len(self.query_ids), len(self.samples)
+        if size not in self._figures:
+            self._figures = {size: self._compute()}
+        return self._figures[size]
+
+    def _compute(self) -> Metrics:
         items = self.timed_items()
         costs = [i.cost for i in items if i.cost is not None and i.failure is None]
         return {

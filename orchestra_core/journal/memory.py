@@ -50,11 +50,13 @@ def rebuild(home: Home) -> int:
 def entries(home: Home) -> list[Entry]:
     """One entry per run, by start time; stale or missing ones are read from their journals."""
     known = _read_index(home)
+    keys = _entry("", RunState(), JournalReader(home.root)).keys()
     found = []
     for run_id in home.run_ids():
         entry = known.get(run_id)
         size = home.journal(run_id).stat().st_size
-        if entry is None or entry.get("journal_bytes") != size:
+        # Other keys: written by another version of Orchestra.
+        if entry is None or entry.get("journal_bytes") != size or entry.keys() != keys:
             entry = _make_entry(home, run_id)
         found.append(entry)
     return sorted(found, key=lambda e: (str(e["started_at"]), str(e["run_id"])))
@@ -62,8 +64,10 @@ def entries(home: Home) -> list[Entry]:
 
 def _make_entry(home: Home, run_id: str) -> Entry:
     reader = open_journal(home, run_id)
-    state = fold(reader)
-    size = reader.position
+    return _entry(run_id, fold(reader), reader)
+
+
+def _entry(run_id: str, state: RunState, reader: JournalReader) -> Entry:
     experiment = state.started.get("plan", {}).get("experiment", {})
     return {
         "run_id": run_id,
@@ -84,7 +88,7 @@ def _make_entry(home: Home, run_id: str) -> Entry:
         "requests": state.requests,
         "seconds_per_request": (state.ending or {}).get("seconds_per_request"),
         "bad_lines": reader.bad_lines,
-        "journal_bytes": size,
+        "journal_bytes": reader.position,
     }
 
 

@@ -56,7 +56,8 @@ def _candidates(installed: Iterable[Distribution]) -> Iterable[PluginCandidate]:
                 yield PluginCandidate(
                     entry.name,
                     entry.value,
-                    distribution.metadata["Name"],
-                    distribution.version,
+                    # A half-removed distribution has entry points left, but no metadata.
+                    distribution.metadata["Name"] or "",
+                    distribution.version or "",
                     tuple(distribution.requires or ()),
                 )

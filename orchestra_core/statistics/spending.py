@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 
 def spend(alpha: float, looks: Sequence[int]) -> list[float]:
@@ -13,10 +14,9 @@ def spend(alpha: float, looks: Sequence[int]) -> list[float]:
     spending function of Lan & DeMets (1983); what remains goes to the last. Using each part as a plain
     level is conservative (union bound), and needs no joint distribution of the looks.
     """
-    from scipy.stats import norm
-
-    z = float(norm.isf(alpha / 2))
-    spent = [2 * float(norm.sf(z / math.sqrt(size / looks[-1]))) for size in looks]
+    normal = NormalDist()
+    z = normal.inv_cdf(1 - alpha / 2)
+    spent = [2 * normal.cdf(-z / math.sqrt(size / looks[-1])) for size in looks]
     return [now - before for before, now in zip([0.0, *spent[:-1]], spent, strict=True)]
 
 

@@ -60,7 +60,7 @@ def test_a_full_disk_leaves_nothing_half_written(kibibytes, script):
 
 
 def test_a_disk_that_fills_up_during_the_pictures(script):
-    result = script("run", *STUB, preexec_fn=limited(30))
+    result = script("run", *STUB, preexec_fn=limited(64))
     told = refused(result)
     assert ".png" in told
     assert "raise it" in told.partition("Hint:")[2]

@@ -129,6 +129,14 @@ def test_a_spoilt_index_is_only_a_cache(home, content):
     assert memory.entries(home) == entries
 
 
+def test_an_entry_of_another_version_is_read_from_its_journal(home):
+    entries = memory.entries(home)
+    index = home.reports / "memory" / "index.jsonl"
+    older = [{k: e[k] for k in ("run_id", "status", "journal_bytes")} for e in entries]
+    index.write_text("".join(json.dumps(entry) + "\n" for entry in older))
+    assert memory.entries(home) == entries
+
+
 def test_a_stale_entry_is_read_from_its_journal(home, runs):
     memory.rebuild(home)
     path = home.journal(runs["win"].run_id)

@@ -104,6 +104,18 @@ def test_one_distribution_seen_twice_is_no_duplicate(install, tmp_path):
     assert installed_plugins()["fake_good"].version == "1.2.3"
 
 
+def test_a_half_removed_distribution_is_a_failed_plugin(install, tmp_path):
+    """pip was interrupted: entry points are left, metadata and modules are gone."""
+    info = tmp_path / "gone-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[orchestra]\nfake_gone = fake_gone_plugin\n")
+    install("good", tmp_path)
+    host = host_with()
+    assert status(host, "fake_gone") == "failed"
+    assert "fake_gone_plugin" in host.statuses["fake_gone"].error.message
+    assert status(host, "fake_good") == "loaded"
+
+
 # -- failing to load --------------------------------------------------------------------------------
 
 
@@ -344,6 +356,13 @@ def test_the_section_of_a_plugin_that_is_off_is_left_alone(install):
     host = host_with("no:fake_good")
     host.apply_settings({"fake_good": {"whatever": 1}})
     assert "fake_good" not in host.settings
+
+
+def test_strict_plugins_reach_the_session(install, tmp_path):
+    install("broken")
+    request = Request(home=tmp_path, environ={}, plugins=("fiqa",), strict_plugins=True)
+    with pytest.raises(PluginLoadError, match="fake_broken"):
+        open_session(request)
 
 
 # -- the runner -------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def test_the_race_keeps_its_budget(run_orchestra, budget):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_best_of_a_nested_field_always_survives(run_orchestra, seed):
-    """A better configuration finds all that a weaker one finds, so a sound race cannot lose the best."""
+    """The better finds all that the weaker finds, so a sound race cannot lose the best."""
     run = race(run_orchestra, budget=0.3, seed=seed)
     assert "q0p9" in run.report.rungs[-1].survivors
     assert run.report.winner.config_id == "q0p9"
