@@ -115,7 +115,7 @@ WORDS = [
     (("run", "--plugins", "no:nothing"), 2, "plugin 'nothing' is not installed", "Known: fiqa"),
     (("run", "--plugins", "a;b"), 2, "'a;b' is not a plugin name or module", "no:reporters"),
     (("run", "--plugins", "fiqa,no:fiqa"), 2, "'fiqa' is both asked for and switched off", ""),
-    (("run", "--plugins", "my.own"), 2, "'my.own' (my.own) could not be loaded", "no:my.own"),
+    (("run", "--plugins", "my.own"), 2, "'my.own' (my.own) could not be loaded", "PYTHONPATH=."),
     (("run", "--plugins", "fiqa,stub_target"), 2, "two runners are asked for", "name one"),
     (("plan", "--set", "runner.plugin=fiqaa"), 2, "there is no runner plugin 'fiqaa'", "'fiqa'"),
     (("plan", "--plugins", "no:fiqa"), 2, "no runner plugin is", "pip install"),
