@@ -48,11 +48,13 @@ def storage_error(error: OSError, path: Path) -> StorageError:
         errno.ENOSPC: "The disk is full: free some space and try again; nothing was half-written.",
         errno.EFBIG: "A file size limit was reached: raise it and try again.",
         errno.EDQUOT: "Your disk quota is used up: free some space and try again.",
-        errno.EACCES: "Make the folder writable, or choose another with --home.",
-        errno.EPERM: "Make the folder writable, or choose another with --home.",
-        errno.EROFS: "The file system is read-only: choose another home folder with --home.",
+        errno.EACCES: "Make the folder writable, or choose another folder.",
+        errno.EPERM: "Make the folder writable, or choose another folder.",
+        errno.EEXIST: "A file stands where a folder is needed: move it away.",
+        errno.ENOTDIR: "A file stands where a folder is needed: move it away.",
+        errno.EROFS: "The file system is read-only: choose another folder.",
     }
-    hint = hints.get(error.errno or 0, "Check the folder, or choose another with --home.")
+    hint = hints.get(error.errno or 0, "Check the folder, or choose another folder.")
     return StorageError(f"cannot write: {error.strerror or error}", where=str(path), hint=hint)
 
 

@@ -243,11 +243,12 @@ class _Run:
             error, code = trouble, trouble.exit_code
         described = describe_error(error) if error else None
         self.session.calls.run_finished(FinishedRun(self.run_id, report.status, code, described))
+        self.recorder.close()
         try:
-            remember(self.session.home, self.run_id)
+            if self.session.home.journal(self.run_id).exists():
+                remember(self.session.home, self.run_id)
         except StorageError as failure:
             error, code = error or failure, code or failure.exit_code
-        self.recorder.close()
         return Outcome(report, code, tuple(folder.written), error)
 
     def _emit(self, event_type: str, payload: Mapping[str, Any]) -> None:

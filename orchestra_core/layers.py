@@ -92,6 +92,9 @@ class Layers:
         for length in range(len(path), 0, -1):
             if origin := self.origins.get(path[:length]):
                 return f"{origin} ({dotted})"
+        for known, origin in self.origins.items():  # only something beneath it was set
+            if known[: len(path)] == path:
+                return f"{origin} ({dotted})"
         return dotted
 
 

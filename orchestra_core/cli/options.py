@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from orchestra_core.artifacts import Home
+from orchestra_core.errors import RunNotFound
 from orchestra_core.session import Request, open_home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -80,6 +81,9 @@ def find_run(run_id: str, home_path: Path | None) -> tuple[Home, str]:
     matches = [known for known in home.run_ids() if known.startswith(run_id)]
     if run_id not in matches and len(matches) == 1:
         return home, matches[0]
+    if run_id not in matches and matches:
+        told = f"{len(matches)} runs begin with '{run_id}'"
+        raise RunNotFound(told, hint=f"Say which: {', '.join(matches[-5:])}")
     open_journal(home, run_id)
     return home, run_id
 

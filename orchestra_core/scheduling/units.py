@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from orchestra_core.errors import OrchestraError, TargetError, describe_error
@@ -145,10 +147,19 @@ def _missing(config_id: str, query_id: str) -> Observation:
     return Observation(config_id, query_id, failure=failure)
 
 
+def _place_of(error: BaseException) -> str:
+    """Where an exception came from: `at line 12 of runner.py, in evaluate`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "somewhere"
+    last = frames[-1]
+    return f"at line {last.lineno} of {Path(last.filename).name}, in {last.name}"
+
+
 def _unit_error(error: BaseException, configurations: Sequence[Configuration]) -> dict[str, Any]:
     described = describe_error(error)
     if not isinstance(error, OrchestraError):
-        described["hint"] = "The runner raised; run again with --debug to see where."
+        described["hint"] = f"The runner raised {_place_of(error)}; tell the plugin's authors."
     described["details"] = {
         **described["details"],
         "configurations": [c.config_id for c in configurations[:5]],

@@ -53,7 +53,7 @@ def timing_rows(
     costs = [pair[2:] for pair in pairs if pair[2] is not None and pair[3] is not None]
     if len(costs) >= 2:
         x, y = np.array(costs, dtype=np.float64).T
-        d = paired_difference(x, y, confidence=confidence, seed=seed)
+        d = paired_difference(x, y, confidence=confidence, seed=seed, span=None)
         figures, margin = (float(x.mean()), float(y.mean())), margins.get("cost_per_query")
         rows.append(_row("cost_per_query", figures, d, d.p_value, "USD", confidence, margin))
     return rows

@@ -29,14 +29,21 @@ class PairedDifference:
 
 
 def paired_difference(
-    baseline: Scores, challenger: Scores, *, confidence: float = 0.95, seed: int = 0
+    baseline: Scores,
+    challenger: Scores,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+    span: float | None = 1.0,
 ) -> PairedDifference:
     """Mean per-query difference (challenger - baseline) with its interval.
 
-    Both arrays are float64 of shape (n_queries,), in metric units (0..1), aligned by query.
+    Both arrays are float64 of shape (n_queries,), aligned by query. `span`: no difference exceeds it
+    (1 for a quality of 0..1; None where that is not known, as for costs).
     Raises MisalignedQueries when the shapes differ, TooFewQueries below 2.
     Interval: BCa bootstrap (Efron 1987). p-value: sign-flip randomisation (Smucker et al. 2007).
-    Identical arms have the interval [0, 0] and p-value 1.
+    Where every query moved alike, resampling would see no doubt at all; the interval then allows for
+    the largest share of queries that could move otherwise without one being among these.
     """
     from scipy import stats
 
@@ -47,7 +54,8 @@ def paired_difference(
     delta = float(difference.mean())
     if np.ptp(difference) == 0:  # every query moved alike: nothing to resample
         p_value = 1.0 if delta == 0 else 2.0 ** (1 - difference.size)
-        return PairedDifference(delta, delta, delta, p_value, wins, ties, losses)
+        low, high = _constant_interval(delta, difference.size, confidence, span)
+        return PairedDifference(delta, low, high, p_value, wins, ties, losses)
     rng = np.random.default_rng(seed)
     interval = stats.bootstrap(
         (difference,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, rng=rng
@@ -58,6 +66,17 @@ def paired_difference(
     return PairedDifference(
         delta, float(interval.low), float(interval.high), float(test.pvalue), wins, ties, losses
     )
+
+
+def _constant_interval(
+    delta: float, queries: int, confidence: float, span: float | None
+) -> tuple[float, float]:
+    """Clopper & Pearson (1934) for none of `queries` being different, times the most each could be."""
+    if span is None:
+        return delta, delta
+    unseen = 1 - ((1 - confidence) / 2) ** (1 / queries)
+    middle = (1 - unseen) * delta
+    return max(-span, middle - unseen * span), min(span, middle + unseen * span)
 
 
 def percentile_difference(

@@ -103,7 +103,7 @@ WORDS = [
     (("plan", "-f", "nowhere.yaml"), 2, "nowhere.yaml: there is no such file", "orchestra init"),
     (("plan", "--set", "seed"), 2, "--set: expected key=value, found 'seed'", "--set stages.grid"),
     (("plan", "--set", "sed=1"), 2, "--set sed (sed): unknown key 'sed'", "Did you mean 'seed'?"),
-    (("plan", "--set", "seed.x=1"), 2, "seed: expected a valid integer, found {'x': 1}", "schema"),
+    (("plan", "--set", "seed.x=1"), 2, "--set seed.x (seed): expected a valid integer, found {'x': 1}", "schema"),
     (("status", "../../etc/passwd"), 2, "'../../etc/passwd' is not a valid run id", "no '/', no '..'"),
     (("status", "a/b"), 2, "'a/b' is not a valid run id", "no '/', no '..'"),
     (("events", "a..b"), 2, "'a..b' is not a valid run id", "no '/', no '..'"),
@@ -255,5 +255,5 @@ def test_a_file_in_place_of_the_home_folder(orchestra, folder):
     told = refused(orchestra("run", "--plugins", "stub_target", "--home", "file/inside"), 3)
     assert f"{folder / 'file' / 'inside'}" in told
     assert "cannot write: Not a directory" in told
-    assert "--home" in told.partition("Hint:")[2]
+    assert "stands where a folder is needed" in told.partition("Hint:")[2]
     assert [path.name for path in folder.iterdir()] == ["file"]

@@ -171,15 +171,19 @@ def refuse(_descriptor):
 # -- the history ------------------------------------------------------------------------------------
 
 
-def publish(root, name, count):
+def publish(root, name, count, together):
     home = Home(Path(root))
+    together.wait(60)  # a process takes longer to start than to publish
     for n in range(count):
         add_winner(home, {"run_id": f"{name}-{n}", "winner": {"config_id": name}})
 
 
 def test_two_processes_publish_at_the_same_moment(tmp_path):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=publish, args=(str(tmp_path), name, 20)) for name in "ab"]
+    together = context.Barrier(2)
+    workers = [
+        context.Process(target=publish, args=(str(tmp_path), name, 20, together)) for name in "ab"
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -142,7 +142,8 @@ def test_a_batch_is_numbered_in_order(path):
     assert [seq for seq, _ in read(path)[0]] == [1, 2, 3, 4, 5]
 
 
-def append_many(path, name, count):
+def append_many(path, name, count, together):
+    together.wait(60)  # a process takes longer to start than to append
     writer = JournalWriter(path, "run")
     for n in range(count):
         writer.append(RETRY, {"from": name, "n": n})
@@ -160,7 +161,8 @@ def check_interleaved(path, names, count):
 def test_two_processes_append_without_losing_or_mixing(path):
     write(path)
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=append_many, args=(path, name, 50)) for name in "ab"]
+    together = context.Barrier(2)
+    workers = [context.Process(target=append_many, args=(path, name, 50, together)) for name in "ab"]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -70,15 +70,23 @@ def test_the_same_seed_gives_the_same_interval():
     assert paired_difference(*pair, seed=3) == paired_difference(*pair, seed=3)
 
 
-def test_identical_arms_are_certain():
-    scores = np.array([0.2, 0.4, 1.0])
-    found = paired_difference(scores, scores)
-    assert (found.delta, found.ci_low, found.ci_high, found.p_value) == (0, 0, 0, 1.0)
+def test_identical_arms_leave_room_for_queries_not_seen():
+    few, many = np.full(10, 0.4), np.full(1000, 0.4)
+    narrow, wide = paired_difference(many, many), paired_difference(few, few)
+    assert (wide.delta, wide.p_value) == (0, 1.0)
+    # None of 10 queries differed; up to 31 % of all could (Clopper and Pearson, exact).
+    assert (wide.ci_low, wide.ci_high) == pytest.approx((-0.3085, 0.3085), abs=1e-4)
+    assert narrow.ci_high < 0.004
+
+
+def test_costs_that_never_differ_have_no_width():
+    found = paired_difference(np.full(5, 1e-6), np.full(5, 1e-6), span=None)
+    assert (found.ci_low, found.ci_high) == (0, 0)
 
 
 def test_arms_that_differ_alike_everywhere():
     found = paired_difference(np.zeros(5), np.full(5, 0.5))
-    assert (found.ci_low, found.ci_high) == (0.5, 0.5)
+    assert found.ci_low < 0 < 0.5 < found.ci_high <= 1
     assert found.p_value == exact_sign_flip(np.full(5, 0.5))
 
 
