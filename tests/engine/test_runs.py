@@ -51,12 +51,17 @@ def test_no_difference_when_the_baseline_leads(run_orchestra, stub_runner):
     assert not [call for call in stub_runner.calls if call[0] == "probe" and len(call[2]) > 2]
 
 
-def test_no_difference_between_twins(run_orchestra):
-    """The challenger differs from the baseline, and finds exactly the same documents."""
-    run = run_orchestra(experiment={"space": {"delay": [0.5]}})
-    assert ending(run) == ("completed", "no_difference", 0)
-    assert run.report.verdict.challenger != run.report.verdict.baseline
-    assert run.report.verdict.ties == run.report.verdict.queries == 40
+@pytest.mark.parametrize(
+    ("epsilon", "kind", "code"), [(0.1, "no_difference", 0), (0.005, "inconclusive", 4)]
+)
+def test_twins_are_alike_as_far_as_the_queries_can_tell(run_orchestra, epsilon, kind, code):
+    """The challenger finds exactly the same documents: 40 queries show that within 0.1, not 0.005."""
+    grid = {"sample": 20, "budget": 1.0, "epsilon": epsilon}
+    run = run_orchestra(experiment={"space": {"delay": [0.5]}, "stages": {"grid": grid}})
+    assert ending(run) == ("completed", kind, code)
+    verdict = run.report.verdict
+    assert verdict.challenger != verdict.baseline
+    assert verdict.ties == verdict.queries
 
 
 def test_regression(run_orchestra):

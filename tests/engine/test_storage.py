@@ -88,7 +88,7 @@ def test_a_home_that_cannot_be_written_is_refused_before_anything_is_sent(
         run_experiment(session)
     assert caught.value.exit_code == 3
     assert str(home / "reports") in caught.value.where
-    assert "--home" in caught.value.hint
+    assert "folder" in caught.value.hint
     assert stub_runner.calls == []
 
 

@@ -3,6 +3,7 @@
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -261,11 +262,12 @@ def test_a_named_module_with_an_attribute(install):
     [
         ("fiqua", "Did you mean 'fiqa'?"),
         ("no:fiqua", "Did you mean 'fiqa'?"),
-        ("__main__", "Known: fake_good"),
+        ("xyz", "Known: fake_good"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(monkeypatch, install, word, hint):
     install("good")
+    monkeypatch.setitem(sys.modules, "xyz", ModuleType("xyz"))  # like __main__, it has no spec
     monkeypatch.setattr(
         "orchestra_core.plugins.manager.installed_plugins",
         lambda: {n: PluginCandidate(n, n) for n in ("fake_good", "fiqa")},
