@@ -113,6 +113,7 @@ class _Run:
             self._end(EventType.RUN_COMPLETED, {})
         except EarlyStop as stop:
             error = stop
+            self._fail_stage(stop)
             ending = {"early_stopped": True, "reason": stop.message, "exit_code": stop.exit_code}
             self._end(EventType.RUN_COMPLETED, ending)
         except KeyboardInterrupt:

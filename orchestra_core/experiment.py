@@ -177,7 +177,7 @@ class AbSection(StrictModel):
 
     sample: Count = 200
     """Confirmation queries of the first look."""
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     """Orders the confirmation queries; the experiment's seed when left out."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Of the intervals over all looks together."""
@@ -246,7 +246,7 @@ class Experiment(StrictModel):
     """Parameter → values to try; every combination is a configuration."""
     stages: StagesSection = StagesSection()
     limits: Limits = Limits()
-    seed: Annotated[int, Field(ge=0)] = 20251107
+    seed: Annotated[int, Field(ge=0, lt=2**53)] = 20251107
     """Splits the queries, and seeds every resampling."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     """Threads that ask the target."""

@@ -10,11 +10,11 @@ import numpy as np
 
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
-from orchestra_core.report import MetricDifference, Verdict
+from orchestra_core.report import Verdict
 from orchestra_core.runner import Load
 from orchestra_core.stages.comparison import quality_rows, timing_rows
 from orchestra_core.stages.context import RunContext, stopwatch
-from orchestra_core.statistics.spending import queries_needed, spend
+from orchestra_core.statistics.spending import queries_needed, spend, ties_needed
 from orchestra_core.statistics.verdict import Settled, settle
 
 INTERLEAVE = 10
@@ -74,8 +74,9 @@ def _judge(
     first = quality[0]
     epsilon = experiment.stages.grid.epsilon
     settled = settle(first, others, section.margin, epsilon)
+    settled = _doubt_untimed(settled, baseline, challenger)
     difference = challenger.scores[objective] - baseline.scores[objective]
-    return Verdict(
+    verdict = Verdict(
         kind=settled.kind,
         reason=settled.reason,
         metric=objective,
@@ -88,18 +89,30 @@ def _judge(
         wins=int((difference > 0).sum()),
         ties=int((difference == 0).sum()),
         losses=int((difference < 0).sum()),
-        queries_needed=_needed(settled, first, len(baseline.query_ids), epsilon),
         test=TEST,
         warnings=(*settled.warnings, *_failure_warnings(baseline, challenger)),
     )
+    return verdict.model_copy(update={"queries_needed": _needed(settled, verdict, epsilon)})
 
 
-def _needed(settled: Settled, row: MetricDifference, queries: int, epsilon: float) -> int | None:
+def _needed(settled: Settled, verdict: Verdict, epsilon: float) -> int | None:
     """More queries settle a question of quality; a question of margins needs more timing."""
     if settled.kind != "inconclusive" or not settled.by_quality:
         return None
+    row = verdict.diff_table[0]
+    if verdict.ties == verdict.queries:
+        return ties_needed(verdict.confidence, epsilon)
     half_width = ((row.ci_high or 0.0) - (row.ci_low or 0.0)) / 2
-    return queries_needed(row.delta or 0.0, half_width, queries, epsilon)
+    return queries_needed(row.delta or 0.0, half_width, verdict.queries, epsilon)
+
+
+def _doubt_untimed(settled: Settled, baseline: Job, challenger: Job) -> Settled:
+    """A win whose timed requests all failed has not shown that its margins hold."""
+    asked = [*baseline.samples, *challenger.samples]
+    if settled.kind != "win" or not asked or not all(s.failure for s in asked):
+        return settled
+    reason = f"{settled.reason}, but every timed request failed"
+    return Settled("inconclusive", reason, False, settled.warnings)
 
 
 def _probe_interleaved(

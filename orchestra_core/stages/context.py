@@ -110,14 +110,11 @@ class RunContext:
         self.recorder.record_all(done)
 
     def reflect(self, evidence: RungEvidence) -> list[Decision]:
-        """Ask all reflection plugins and record what they say. Raises EarlyStop for a whole run."""
+        """Ask all reflection plugins and record what they say."""
         decisions = self.calls.reflect(evidence)
         self.recorder.record_all(
             (EventType.REFLECTION_DECISION, d.model_dump(mode="json")) for d in decisions
         )
-        for decision in decisions:
-            if decision.kind == "early_stop" and decision.scope == "run":
-                raise EarlyStop(decision.reason)
         return decisions
 
     def baseline_and(self, config_id: str) -> tuple[Configuration, Configuration]:
@@ -143,6 +140,13 @@ class RunContext:
     def _spent(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
         self.recorder.record(event_type, payload)
         self.budget.spend(payload["requests"], payload["cost_usd"])
+
+
+def stop_if_told(decisions: Sequence[Decision]) -> None:
+    """Raise EarlyStop when a decision ends the whole run."""
+    for decision in decisions:
+        if decision.kind == "early_stop" and decision.scope == "run":
+            raise EarlyStop(decision.reason)
 
 
 def stopwatch() -> float:

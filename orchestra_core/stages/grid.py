@@ -10,7 +10,7 @@ from orchestra_core.experiment import Objective
 from orchestra_core.journal.events import EventType
 from orchestra_core.report import Decision, Rung
 from orchestra_core.runner import Load
-from orchestra_core.stages.context import RunContext, stopwatch
+from orchestra_core.stages.context import RunContext, stop_if_told, stopwatch
 from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
 from orchestra_core.statistics.ranking import Standing, best
 
@@ -66,6 +66,7 @@ def _run_rung(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[di
     decisions = context.reflect(evidence)
     survivors = surviving(list(alive), decisions)
     _record_rung(context, rung, alive, survivors, decisions)
+    stop_if_told(decisions)
     stop = any(d.kind == "early_stop" for d in decisions)
     return {config_id: alive[config_id] for config_id in survivors}, stop
 

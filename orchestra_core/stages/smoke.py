@@ -10,7 +10,7 @@ from orchestra_core.errors import IdsDoNotAlign, TargetError
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.payloads import RungEvidence
-from orchestra_core.stages.context import RunContext
+from orchestra_core.stages.context import RunContext, stop_if_told
 from orchestra_core.stages.evidence import evidence_of
 
 EXAMPLES = 3
@@ -25,7 +25,7 @@ def run(context: RunContext) -> None:
     context.evaluate(jobs, "smoke", 0, stage.query_ids)
     context.finish_jobs(jobs.values())
     overlap, examples = id_overlap(jobs.values(), context.dataset)
-    context.reflect(_evidence(context, jobs))
+    stop_if_told(context.reflect(_evidence(context, jobs)))
     _refuse_a_dead_target(jobs.values())
     warnings = [] if overlap is None or overlap > 0.5 else [_partly(overlap)]
     context.recorder.record(

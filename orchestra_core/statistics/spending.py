@@ -31,3 +31,14 @@ def queries_needed(delta: float, half_width: float, queries: int, epsilon: float
     if not reachable or half_width <= 0:
         return None
     return math.ceil(queries * (half_width / max(reachable)) ** 2)
+
+
+def ties_needed(confidence: float, epsilon: float) -> int | None:
+    """Queries after which arms that have never differed are within ±epsilon of each other.
+
+    The counterpart of `queries_needed` for an interval that shrinks with n, not with its root. None
+    when `epsilon` is 0.
+    """
+    if epsilon <= 0:
+        return None
+    return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-min(epsilon, 0.5)))

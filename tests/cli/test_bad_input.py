@@ -103,7 +103,12 @@ WORDS = [
     (("plan", "-f", "nowhere.yaml"), 2, "nowhere.yaml: there is no such file", "orchestra init"),
     (("plan", "--set", "seed"), 2, "--set: expected key=value, found 'seed'", "--set stages.grid"),
     (("plan", "--set", "sed=1"), 2, "--set sed (sed): unknown key 'sed'", "Did you mean 'seed'?"),
-    (("plan", "--set", "seed.x=1"), 2, "--set seed.x (seed): expected a valid integer, found {'x': 1}", "schema"),
+    (
+        ("plan", "--set", "seed.x=1"),
+        2,
+        "--set seed.x (seed): expected a valid integer, found {'x': 1}",
+        "schema",
+    ),
     (("status", "../../etc/passwd"), 2, "'../../etc/passwd' is not a valid run id", "no '/', no '..'"),
     (("status", "a/b"), 2, "'a/b' is not a valid run id", "no '/', no '..'"),
     (("events", "a..b"), 2, "'a..b' is not a valid run id", "no '/', no '..'"),

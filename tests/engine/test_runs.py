@@ -28,6 +28,20 @@ def remembered(run):
     return entry
 
 
+def test_a_stop_in_the_grid_leaves_its_rung_on_record(run_orchestra):
+    class StopsInTheGrid:
+        @hookimpl
+        def orchestra_reflect(self, evidence):
+            if evidence.stage == "grid":
+                return Decision(kind="early_stop", scope="run", rule="enough", reason="seen enough")
+
+    run = run_orchestra(("stops", StopsInTheGrid()))
+    assert ending(run) == ("early_stopped", None, 3)
+    assert [rung.rung for rung in run.report.rungs] == [0]
+    assert run.report.not_published_because == "seen enough"
+    assert remembered(run)["stages"]["grid"] == "failed"
+
+
 # -- verdicts ---------------------------------------------------------------------------------------
 
 
@@ -62,6 +76,15 @@ def test_twins_are_alike_as_far_as_the_queries_can_tell(run_orchestra, epsilon, 
     verdict = run.report.verdict
     assert verdict.challenger != verdict.baseline
     assert verdict.ties == verdict.queries
+
+
+def test_twins_say_how_many_queries_would_settle_it(run_orchestra):
+    """None of n queries differing leaves 1 - (alpha/2)^(1/n); that is 0.005 at n = 736 for 95%."""
+    grid = {"sample": 20, "budget": 1.0, "epsilon": 0.005}
+    run = run_orchestra(experiment={"space": {"delay": [0.5]}, "stages": {"grid": grid}})
+    alpha = 1 - run.report.verdict.confidence
+    needed = run.report.verdict.queries_needed
+    assert 1 - (alpha / 2) ** (1 / needed) <= 0.005 < 1 - (alpha / 2) ** (1 / (needed - 1))
 
 
 def test_regression(run_orchestra):
@@ -282,7 +305,8 @@ def test_an_interrupt_cancels_with_a_report(run_orchestra, stub_runner, stub_rep
 def test_a_raising_probe_is_counted_and_no_latency_is_claimed(run_orchestra, stub_runner, raised):
     stub_runner.target.raises_in_probe = raised
     run = run_orchestra()
-    assert run.report.status == "completed"
+    assert ending(run) == ("completed", "inconclusive", 4)
+    assert "every timed request failed" in run.report.verdict.reason
     assert run.report.failures == {type(raised).__name__: len(stub_runner.asked("probe"))}
     assert run.report.job("ab", "q0p9").metrics["p95_ms"] is None
     assert any("p95_ms was not measured" in warning for warning in run.report.verdict.warnings)
