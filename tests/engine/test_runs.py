@@ -32,8 +32,8 @@ def test_a_stop_in_the_grid_leaves_its_rung_on_record(run_orchestra):
     class StopsInTheGrid:
         @hookimpl
         def orchestra_reflect(self, evidence):
-            if evidence.stage == "grid":
-                return Decision(kind="early_stop", scope="run", rule="enough", reason="seen enough")
+            kind = "early_stop" if evidence.stage == "grid" else "keep"
+            return Decision(kind=kind, scope="run", rule="enough", reason="seen enough")
 
     run = run_orchestra(("stops", StopsInTheGrid()))
     assert ending(run) == ("early_stopped", None, 3)

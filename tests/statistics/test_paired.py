@@ -86,7 +86,8 @@ def test_costs_that_never_differ_have_no_width():
 
 def test_arms_that_differ_alike_everywhere():
     found = paired_difference(np.zeros(5), np.full(5, 0.5))
-    assert found.ci_low < 0 < 0.5 < found.ci_high <= 1
+    assert found.ci_low < 0
+    assert 0.5 < found.ci_high <= 1
     assert found.p_value == exact_sign_flip(np.full(5, 0.5))
 
 
