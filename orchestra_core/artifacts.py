@@ -72,14 +72,25 @@ def write_atomic(path: Path, data: bytes) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
+            _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A renamed file outlives a power cut only once its folder is on disk too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write a folder of files in one step, in place of any that is there: all of them or none.
 
-    Raises StorageError; then no part of the new folder is left.
+    Not synced one by one: a run writes hundreds, and they can be recomputed. Raises StorageError; then
+    no part of the new folder is left.
     """
     temporary = folder.with_name(f".{folder.name[:180]}.{secrets.token_hex(4)}.tmp")
     with storage_errors(folder):

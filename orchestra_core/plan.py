@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orchestra_core.experiment import Experiment, StrictModel
 from orchestra_core.runner import ParameterValue
 
 StageName = Literal["smoke", "grid", "ab", "select", "publish"]
+ASKING_STAGES = ("smoke", "grid", "ab")
 STAGE_ORDER: tuple[StageName, ...] = ("smoke", "grid", "ab", "select", "publish")
 
 
@@ -37,8 +38,10 @@ class StagePlan(StrictModel):
     """Query ids per rung, without repeats; every configuration still in the race gets each block."""
     probes: int = 0
     """Timed requests per configuration and rung."""
+    warmup: int = 0
+    """Requests sent before a probe and not reported."""
     requests: int = 0
-    """The most requests this stage may send, evaluations and probes together."""
+    """The most requests this stage may send, evaluations, probes and warm-ups together."""
 
     @property
     def query_ids(self) -> tuple[str, ...]:
@@ -62,8 +65,29 @@ class Plan(StrictModel):
     """Query ids that only the A/B may see, in the order they are used."""
     stages: tuple[StagePlan, ...] = Field(strict=False)
 
+    @model_validator(mode="after")
+    def _sound(self) -> Plan:
+        """Tuning and confirmation never meet, and each stage asks only of its own."""
+        known = {c.config_id for c in (self.baseline, *self.configurations)}
+        tuning, confirmation = set(self.tuning), set(self.confirmation)
+        if tuning & confirmation:
+            raise ValueError(f"query {min(tuning & confirmation)} is in tuning and in confirmation")
+        names = tuple(stage.name for stage in self.stages)
+        if not names or names != STAGE_ORDER[: len(names)]:
+            told = f"expected {', '.join(STAGE_ORDER)}, or the first few of them"
+            raise ValueError(f"the stages are {', '.join(names) or 'missing'}; {told}")
+        for stage in self.stages:
+            allowed = confirmation if stage.name == "ab" else tuning
+            if not set(stage.query_ids) <= allowed:
+                raise ValueError(f"stage {stage.name} asks queries that are not its own")
+            if not set(stage.config_ids) <= known:
+                raise ValueError(f"stage {stage.name} names unknown configurations")
+            if stage.name in ASKING_STAGES and not all(stage.rungs):
+                raise ValueError(f"stage {stage.name} has an empty rung")
+        return self
+
     def stage(self, name: StageName) -> StagePlan:
-        """The plan of one stage. Raises KeyError when this plan leaves that stage out."""
+        """The plan of one stage. Raises KeyError when this plan ends before it."""
         for stage in self.stages:
             if stage.name == name:
                 return stage
@@ -84,11 +108,16 @@ class Plan(StrictModel):
 
     @cached_property
     def plan_hash(self) -> str:
-        """SHA-256 over everything that decides what is done; equal plans hash alike anywhere."""
-        content = self.model_dump(mode="json")
-        # Where files go and how many threads ask decides nothing about what is asked.
-        for key in ("paths", "concurrency"):
+        """SHA-256 over everything that decides what is done; equal plans hash alike anywhere.
+
+        Names and places decide nothing: the data set and the collections count by their content and
+        the chunking, the space by the configurations that it gives.
+        """
+        content = self.model_dump(mode="json", exclude={"dataset"})
+        for key in ("name", "dataset", "baseline", "space", "paths", "concurrency"):
             content["experiment"].pop(key)
+        for collection in content["experiment"]["collections"].values():
+            collection.pop("dataset")
         return sha256_of(content)
 
     @cached_property

@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+from pydantic import ValidationError
 
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset, DatasetSource
-from orchestra_core.errors import ExperimentError, RunnerSelectionError, nearest
+from orchestra_core.errors import ExperimentError, HookError, RunnerSelectionError, nearest
 from orchestra_core.evaluation.metrics import measure_of
-from orchestra_core.experiment import Experiment
-from orchestra_core.layers import Layers, build_experiment, read_layers
+from orchestra_core.experiment import Experiment, Paths
+from orchestra_core.layers import Layers, build_experiment, read_layers, validation_errors
 from orchestra_core.payloads import DescribeRequest, PlanRequest
 from orchestra_core.plan import Plan
 from orchestra_core.plugins.calls import HookCalls
+from orchestra_core.plugins.known import INSTALL_ALL, install_hint
 from orchestra_core.plugins.manager import PluginHost, open_host
-from orchestra_core.plugins.selection import KNOWN_DISTRIBUTIONS, Selection, parse_selection
+from orchestra_core.plugins.selection import Selection, parse_selection
 from orchestra_core.runner import RunnerDescription
 
 RUNNER_HOOK = "orchestra_describe_runner"
@@ -67,7 +69,12 @@ class Session:
         """The plan; nothing is sent. Raises ExperimentError, HookError."""
         try:
             measure_of(self.experiment.objective.maximize)
-            return self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
+            plan = self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
+            # A planner may have copied a plan with changes, which checks nothing by itself.
+            return Plan.model_validate(plan.model_dump(), strict=False)
+        except ValidationError as error:
+            problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise HookError(f"the planner's plan cannot be carried out: {problem}") from error
         except ExperimentError as error:
             # A planner knows keys; the layers know the file and line of each.
             place = self.layers.place(tuple(error.where.split(".")))
@@ -100,7 +107,13 @@ def open_session(
     experiment = build_experiment(layers)
     _check_backend(experiment, description, layers)
     host.apply_settings(experiment.plugins, layers)
-    experiment = experiment.model_copy(update={"plugins": _changed_settings(host)})
+    resolved = {
+        "plugin": runner_plugin,
+        "backend": experiment.runner.backend or description.backends[0],
+    }
+    runner = experiment.runner.model_copy(update=resolved)
+    changes = {"plugins": _changed_settings(host), "runner": runner}
+    experiment = experiment.model_copy(update=changes)
     home = open_home(request, environ, experiment)
     return Session(experiment, layers, host, calls, runner_plugin, description, home)
 
@@ -108,8 +121,14 @@ def open_session(
 def choose_runner(host: PluginHost, selection: Selection, configured: str | None) -> str:
     """The one runner of a run: named by --plugins, else by runner.plugin, else the only one there is.
 
-    Raises RunnerSelectionError.
+    From then on whatever fails in it is fatal. Raises RunnerSelectionError.
     """
+    chosen = _chosen_runner(host, selection, configured)
+    host.required.add(chosen)
+    return chosen
+
+
+def _chosen_runner(host: PluginHost, selection: Selection, configured: str | None) -> str:
     runners = host.providers(RUNNER_HOOK)
     named = [name for name in selection.wanted if name in runners]
     if len(named) > 1:
@@ -132,11 +151,22 @@ def choose_runner(host: PluginHost, selection: Selection, configured: str | None
 def open_home(
     request: Request, environ: Mapping[str, str] | None = None, experiment: Experiment | None = None
 ) -> Home:
-    """The home folder: --home, ORCHESTRA_HOME, or the working folder."""
+    """The home folder: --home, ORCHESTRA_HOME, or the working folder.
+
+    Without an experiment, its `paths` section is read from file and environment. Raises
+    ExperimentError.
+    """
     variables = os.environ if environ is None else environ
     root = (request.home or Path(variables.get("ORCHESTRA_HOME") or ".")).expanduser().absolute()
-    paths = (experiment or Experiment.model_construct()).paths
+    paths = experiment.paths if experiment else _configured_paths(variables)
     return Home(root, paths.reports_dir, paths.runs_dir)
+
+
+def _configured_paths(environ: Mapping[str, str]) -> Paths:
+    layers = read_layers(None, environ, ())
+    section = layers.get("paths") or {}
+    with validation_errors(("paths",), section, Paths, layers):
+        return Paths.model_validate(section)
 
 
 def open_dataset(calls: HookCalls, name: str, where: str = "dataset") -> Dataset:
@@ -152,10 +182,13 @@ def find_dataset(calls: HookCalls, name: str, where: str = "dataset") -> tuple[D
     source = sources.get(scheme if colon else name)
     if source is None or source.is_scheme != bool(colon):
         forms = [f"{s.name}:{s.argument}" if s.is_scheme else s.name for s in sources.values()]
+        errors = [s.error for s in calls.host.statuses.values() if s.error is not None]
+        failed = [f"It may be one of a plugin that failed: {error.message}." for error in errors]
+        hints = [nearest(name, forms), "See `orchestra data list`.", *failed]
         raise ExperimentError(
             f"there is no dataset '{name}'" if name else "no dataset is named",
             where=where,
-            hint=f"{nearest(name, forms)} See `orchestra data list`.".strip(),
+            hint=" ".join(filter(None, hints)),
         )
     return source, rest
 
@@ -188,9 +221,7 @@ def _no_such_runner(host: PluginHost, configured: str, runners: Sequence[str]) -
     failed = host.statuses.get(configured)
     if failed is not None and failed.error is not None:
         return RunnerSelectionError(failed.error.message, where="runner.plugin", hint=failed.error.hint)
-    hint = nearest(configured, runners)
-    if not runners and configured in KNOWN_DISTRIBUTIONS:
-        hint = f"Install it: pip install {KNOWN_DISTRIBUTIONS[configured]}"
+    hint = install_hint(configured) or nearest(configured, runners)
     return RunnerSelectionError(
         f"there is no runner plugin '{configured}'", where="runner.plugin", hint=hint
     )
@@ -209,8 +240,7 @@ def _no_single_runner(host: PluginHost, runners: Sequence[str]) -> RunnerSelecti
         )
     return RunnerSelectionError(
         "no runner plugin is installed, so there is nothing to ask a target with",
-        hint="Install one, for example: pip install orchestra-fiqa-runner "
-        "orchestra-reflection-rules orchestra-reporters",
+        hint=f"Install one, for example: {INSTALL_ALL}",
     )
 
 

@@ -11,6 +11,8 @@ from orchestra_core.datasets import Dataset, DatasetSource
 from orchestra_core.errors import DataError, DatasetUnavailable
 from orchestra_core.hookspecs import hookimpl
 
+_EXPECTED_FOLDER = "beir:PATH names a folder with corpus.jsonl, queries.jsonl and qrels/*.tsv."
+
 
 @hookimpl
 def orchestra_datasets() -> list[DatasetSource]:
@@ -38,10 +40,10 @@ def read_beir(argument: str) -> Dataset:
 
     Of several splits in `qrels/`, `test.tsv` is read, else the only one there is.
     """
-    folder = Path(argument).expanduser()
+    folder = _folder(argument)
     qrels_path = _qrels_file(folder)
     corpus = {row["_id"]: _document_text(row) for row in _rows(folder / "corpus.jsonl")}
-    queries = {row["_id"]: str(row.get("text", "")) for row in _rows(folder / "queries.jsonl")}
+    queries = {row["_id"]: _text(row, "text") for row in _rows(folder / "queries.jsonl")}
     return Dataset(f"beir:{argument}", corpus, queries, _read_qrels(qrels_path), str(qrels_path))
 
 
@@ -74,6 +76,25 @@ def read_ir_datasets(argument: str) -> Dataset:
     return Dataset(f"ir_datasets:{argument}", corpus, queries, qrels)
 
 
+def _folder(argument: str) -> Path:
+    try:
+        folder = Path(argument).expanduser()
+        folder.stat()
+    except FileNotFoundError:  # what is missing in it is told with more words later on
+        return folder
+    except OSError as error:
+        raise _unusable(argument, str(error.strerror)) from None
+    except (ValueError, RuntimeError) as error:  # a NUL byte; `~user` of no user
+        raise _unusable(argument, str(error)) from None
+    return folder
+
+
+def _unusable(argument: str, reason: str) -> DatasetUnavailable:
+    return DatasetUnavailable(
+        f"not a usable path: {reason}", where=f"beir:{argument!r}", hint=_EXPECTED_FOLDER
+    )
+
+
 def _qrels_file(folder: Path) -> Path:
     files = sorted((folder / "qrels").glob("*.tsv"))
     for path in files:
@@ -85,7 +106,7 @@ def _qrels_file(folder: Path) -> Path:
     raise DatasetUnavailable(
         f"expected qrels/test.tsv, or just one qrels/*.tsv; {found}",
         where=str(folder),
-        hint="beir:PATH names a folder with corpus.jsonl, queries.jsonl and qrels/*.tsv.",
+        hint=_EXPECTED_FOLDER,
     )
 
 
@@ -114,14 +135,19 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DatasetUnavailable(
             f"cannot read it: {error.strerror}",
             where=str(path),
-            hint="beir:PATH names a folder with corpus.jsonl, queries.jsonl and qrels/*.tsv.",
+            hint=_EXPECTED_FOLDER,
         ) from None
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text: {error.reason}", where=str(path)) from None
 
 
 def _document_text(row: dict[str, Any]) -> str:
-    return f"{row.get('title') or ''} {row.get('text') or ''}".strip()
+    return f"{_text(row, 'title')} {_text(row, 'text')}".strip()
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    value = row.get(key)
+    return "" if value is None else str(value)
 
 
 def _read_qrels(path: Path) -> dict[str, dict[str, int]]:

@@ -14,6 +14,8 @@ from orchestra_core.payloads import PlanRequest
 from orchestra_core.plan import Configuration, Plan, StagePlan
 
 SMALLEST_RUNG = 5
+GRID_WARMUP = 2
+AB_WARMUP = 5
 
 
 @hookimpl(trylast=True)
@@ -105,13 +107,14 @@ def _grid(
     starts = [0, *ends[:-1]]
     rungs = tuple(tuning[start:end] for start, end in zip(starts, ends, strict=True))
     evaluations = evaluations_allowed(len(configurations), section.sample, section.budget, ends[0])
-    probes = section.probe * len(configurations) * len(rungs)
+    probes = (section.probe + GRID_WARMUP) * len(configurations) * len(rungs)
     return StagePlan(
         name="grid",
         config_ids=tuple(c.config_id for c in configurations),
         rungs=rungs,
         probes=section.probe,
-        requests=evaluations + probes,
+        warmup=GRID_WARMUP,
+        requests=evaluations + (probes if section.probe else 0),
     )
 
 
@@ -123,7 +126,8 @@ def evaluations_allowed(configurations: int, sample: int, budget: float, first_r
 def _ab(experiment: Experiment, confirmation: tuple[str, ...]) -> StagePlan:
     first = experiment.stages.ab.sample
     rungs = tuple(block for block in (confirmation[:first], confirmation[first:]) if block)
-    return StagePlan(name="ab", rungs=rungs, probes=first, requests=2 * len(confirmation) + 2 * first)
+    requests = 2 * (len(confirmation) + first + AB_WARMUP)
+    return StagePlan(name="ab", rungs=rungs, probes=first, warmup=AB_WARMUP, requests=requests)
 
 
 def _too_large(queries: int, ab: int, tuning: int, experiment: Experiment) -> ExperimentError:

@@ -57,14 +57,14 @@ class Job:
     @property
     def failures(self) -> Counter[str]:
         """Reason → count, over queries."""
-        reasons: Counter[str] = Counter()
-        for query_id in self.query_ids:
-            observation = self.observations.get(query_id)
-            if observation is None:
-                reasons["no_observation"] += 1
-            elif observation.failure is not None:
-                reasons[observation.failure.reason] += 1
-        return reasons
+        return Counter(reason for q in self.query_ids if (reason := self.failure_of(q)))
+
+    def failure_of(self, query_id: str) -> str | None:
+        """Why a query has no ranking; None when it has one."""
+        observation = self.observations.get(query_id)
+        if observation is None:
+            return "no_observation"
+        return observation.failure.reason if observation.failure else None
 
     def timed_items(self) -> Sequence[Observation | LatencySample]:
         """Probe samples where there are any, else the observations that were timed themselves."""

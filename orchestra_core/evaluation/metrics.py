@@ -15,20 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core.errors import ExperimentError
+from orchestra_core.metric_names import canonical, ir_measures_name
 
 STANDARD = ("recall@10", "ndcg@10", "mrr@10", "judged@10")
 FINER = "ndcg@10"
 """Orders what the objective leaves tied: on a few queries, recall ties nearly everything."""
-_ALIASES = {
-    "recall": "R",
-    "ndcg": "nDCG",
-    "mrr": "RR",
-    "judged": "Judged",
-    "precision": "P",
-    "map": "AP",
-    "success": "Success",
-    "hit_rate": "Success",
-}
+_COUNTS = frozenset({"NumQ", "NumRel", "NumRet"})
+"""Measures that count things; every bound of the race and the A/B is for qualities of 0..1."""
 Scores = NDArray[np.float64]
 
 
@@ -36,14 +29,16 @@ def measure_of(name: str, where: str = "objective.maximize") -> Any:
     """The ir-measures object for a metric name. Raises ExperimentError for an unknown one."""
     import ir_measures
 
-    base, at, cutoff = name.partition("@")
-    text = _ALIASES.get(base.lower(), base) + at + cutoff
+    _, at, cutoff = name.partition("@")
+    text = ir_measures_name(canonical(name))
     try:
         if at and not re.fullmatch(r"[1-9]\d*", cutoff):
             raise ValueError(cutoff)
         measure = ir_measures.parse_measure(text)
         # Some measures only exist with a cutoff; ask now rather than after the first rung.
-        list(ir_measures.iter_calc([measure], {"q": {"d": 1}}, {"q": {"d": 1.0}}))
+        (found,) = ir_measures.iter_calc([measure], {"q": {"d": 1}}, {"q": {"d": 1.0}})
+        if not 0 <= found.value <= 1 or measure.NAME in _COUNTS:
+            raise ValueError(text)
     except Exception:
         raise ExperimentError(
             f"'{name}' is no quality metric",

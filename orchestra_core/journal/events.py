@@ -89,7 +89,10 @@ def now() -> str:
 
 
 def parse_line(line: bytes) -> Event | None:
-    """The event of a line (without newline), or None when it is torn, altered or foreign."""
+    """The event of a line (without newline), or None when it is torn, altered or foreign.
+
+    An event of a later version is whole too: its type is none of `EventType`'s own members.
+    """
     body, separator, tail = line.rpartition(b',"crc":"')
     if not separator or len(tail) != 10 or not tail.endswith(b'"}'):
         return None
@@ -98,11 +101,22 @@ def parse_line(line: bytes) -> Event | None:
         return None
     try:
         raw = json.loads(body)
-        return Event(
-            raw["seq"], raw["run_id"], EventType(raw["event_type"]), raw["payload"], raw["created_at"]
-        )
+        event_type = _event_type(raw["event_type"])
+        return Event(raw["seq"], raw["run_id"], event_type, raw["payload"], raw["created_at"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _event_type(name: object) -> EventType:
+    """The type of that name; for one of a later version a member that no handler is listed for."""
+    if not isinstance(name, str):
+        raise TypeError("an event type is text")
+    try:
+        return EventType(name)
+    except ValueError:
+        stranger = str.__new__(EventType, name)
+        stranger._name_ = stranger._value_ = name
+        return stranger
 
 
 def _body(event: Event) -> bytes:

@@ -60,10 +60,9 @@ class JournalWriter:
                     Event(self._seq + i, self._run_id, event_type, payload, created_at)
                     for i, (event_type, payload) in enumerate(items, 1)
                 ]
-                self._write(b"".join(event.to_line() for event in events))
+                self._write(b"".join(event.to_line() for event in events), len(events))
                 if any(event.event_type not in _UNSYNCED for event in events):
                     os.fdatasync(self._descriptor)
-                self._seq += len(events)
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return events
@@ -72,10 +71,13 @@ class JournalWriter:
         """Close the file; a late writer (a runner's stuck thread) gets a StorageError."""
         with self._lock:
             descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        if descriptor < 0:
+            return
+        if os.fstat(descriptor).st_size == 0:  # a full disk: leave no run that never was
+            self.path.unlink(missing_ok=True)
+        os.close(descriptor)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, events: int = 0) -> None:
         try:
             written = 0
             while written < len(data):  # a full disk takes a part first, and says why at the next
@@ -83,7 +85,8 @@ class JournalWriter:
         except OSError:
             os.ftruncate(self._descriptor, self._end)
             raise
-        self._end += len(data)
+        # Both at once, before anything can interrupt: a number is never given twice.
+        self._end, self._seq = self._end + len(data), self._seq + events
 
     def _catch_up(self) -> None:
         """Learn what others appended since, and seal a torn last line."""

@@ -35,8 +35,15 @@ class Recorder:
             for event in events:
                 self.state.apply(event)
         for event in events:
-            for listener in self._listeners:
-                listener(event, self.state)
+            for listener in list(self._listeners):
+                self._tell(listener, event)
+
+    def _tell(self, listener: Listener, event: Event) -> None:
+        """A display that fails (a closed terminal, say) is dropped; the run does not depend on it."""
+        try:
+            listener(event, self.state)
+        except Exception:
+            self._listeners.remove(listener)
 
     def record_safely(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
         """Record while things are failing: if the disk is what fails, keep the fold going in memory."""

@@ -7,18 +7,12 @@ here and documented in `hookspecs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from orchestra_core.datasets import DatasetSource
-from orchestra_core.errors import (
-    DuplicateName,
-    HookError,
-    OrchestraError,
-    RunnerSelectionError,
-    StorageError,
-)
+from orchestra_core.errors import DuplicateName, HookError, OrchestraError, StorageError
 from orchestra_core.payloads import (
     CommandRegistry,
     DescribeRequest,
@@ -39,12 +33,20 @@ from orchestra_core.payloads import (
     ToolContext,
 )
 from orchestra_core.plan import Plan
+from orchestra_core.plugins.answers import (
+    EXECUTOR_METHODS,
+    RUNNER_METHODS,
+    Origin,
+    as_list,
+    attributed,
+    denial,
+    storage_error_in,
+)
 from orchestra_core.plugins.manager import PluginHost
 from orchestra_core.report import Decision, Ruling
 from orchestra_core.runner import Runner, RunnerDescription
 
 Named = TypeVar("Named", DatasetSource, Tool)
-Item = TypeVar("Item")
 MUTE_AFTER = 3
 
 
@@ -57,41 +59,39 @@ class HookCalls:
     _strikes: dict[str, int] = field(default_factory=dict)
 
     def datasets(self) -> dict[str, DatasetSource]:
-        """All dataset sources by name. Raises DuplicateName, HookError."""
-        return self._merged("orchestra_datasets", None, DatasetSource)
+        """All dataset sources by name, their errors attributed. Raises DuplicateName, HookError."""
+        hook = "orchestra_datasets"
+        merged = self._merged(hook, None, DatasetSource)
+        return {n: attributed(source, self._origin(p, hook)) for n, (p, source) in merged.items()}
 
     def describe_runner(self, plugin: str, request: DescribeRequest) -> RunnerDescription:
         """What the chosen runner plugin says of itself. Raises HookError."""
         answer = self._call_one(plugin, "orchestra_describe_runner", request)
-        return _expect(answer, RunnerDescription, plugin, "orchestra_describe_runner")
+        return self._origin(plugin, "orchestra_describe_runner").expect(answer, RunnerDescription)
 
     def plan(self, request: PlanRequest) -> Plan:
         """The first planner's plan. Raises HookError."""
-        plan: Plan = self._first("orchestra_plan", request, Plan)
-        return plan
+        origin, answer = self._first("orchestra_plan", request)
+        return origin.expect(answer, Plan)
 
     def runner(self, plugin: str, request: RunnerRequest) -> Runner:
         """The chosen plugin's runner, open. Raises HookError, or the runner's own error."""
-        runner = self._call_one(plugin, "orchestra_runner", request)
-        missing = [m for m in _RUNNER_METHODS if not callable(getattr(runner, m, None))]
-        if missing:
-            raise RunnerSelectionError(
-                f"plugin '{plugin}' gave a runner without {', '.join(missing)}()",
-                hint="See the Runner protocol in orchestra_core.runner.",
-            )
-        opened: Runner = runner
-        return opened
+        answer = self._call_one(plugin, "orchestra_runner", request)
+        origin = self._origin(plugin, "orchestra_runner")
+        runner: Runner = origin.expect_methods(answer, RUNNER_METHODS)
+        return runner
 
     def executor(self, request: ExecutorRequest) -> Executor:
         """The first executor offered. Raises HookError."""
-        executor: Executor = self._first("orchestra_executor", request, object)
+        origin, answer = self._first("orchestra_executor", request)
+        executor: Executor = origin.expect_methods(answer, EXECUTOR_METHODS)
         return executor
 
     def reflect(self, evidence: RungEvidence) -> list[Decision]:
         """Every plugin's decisions; an implementation that raises counts as `keep`."""
         decisions: list[Decision] = []
         for plugin, answer in self._safely("orchestra_reflect", evidence):
-            for item in _as_list(answer):
+            for item in as_list(answer):
                 if self._is_a(item, Decision, plugin, "orchestra_reflect"):
                     place = {"plugin": plugin, "stage": evidence.stage, "rung": evidence.rung}
                     decisions.append(item.model_copy(update=place))
@@ -102,13 +102,13 @@ class HookCalls:
         rulings: list[Ruling] = []
         for plugin in self._plugins("orchestra_guard"):
             try:
-                answer = _as_list(self._call_one(plugin, "orchestra_guard", evidence))
+                answer = as_list(self._call_one(plugin, "orchestra_guard", evidence))
                 for item in answer:
-                    _expect(item, Ruling, plugin, "orchestra_guard")
+                    self._origin(plugin, "orchestra_guard").expect(item, Ruling)
                 rulings += [item.model_copy(update={"plugin": plugin}) for item in answer]
             except OrchestraError as error:
                 self._report(error, plugin, "orchestra_guard")
-                rulings.append(_denial(plugin, error))
+                rulings.append(denial(plugin, error))
         return rulings
 
     def policy_plugins(self) -> list[str]:
@@ -120,7 +120,7 @@ class HookCalls:
         answer = self._call_one(plugin, "orchestra_apply_policy", request)
         if answer is None:
             return None
-        return _expect(answer, PolicyReceipt, plugin, "orchestra_apply_policy")
+        return self._origin(plugin, "orchestra_apply_policy").expect(answer, PolicyReceipt)
 
     def rollback_policy(self, plugin: str, intent: PolicyIntent) -> bool:
         """Ask one plugin to undo; False when it raised (which is recorded) or cannot."""
@@ -138,24 +138,26 @@ class HookCalls:
         trouble: StorageError | None = None
         for plugin in self._plugins("orchestra_report"):
             try:
-                answer = _as_list(self._call_one(plugin, "orchestra_report", request))
+                answer = as_list(self._call_one(plugin, "orchestra_report", request))
                 known = request.artifacts.written
                 known.extend(str(name) for name in answer if name not in known)
             except OrchestraError as error:
                 self._report(error, plugin, "orchestra_report")
-                trouble = trouble or _storage_error_in(error)
+                trouble = trouble or storage_error_in(error)
         return trouble
 
     def event(self, notice: EventNotice) -> None:
-        """Every observer; one that raised three times is muted."""
+        """Every observer; one that raised three times is muted, which is told."""
         for plugin in self._plugins("orchestra_event"):
             if self._strikes.get(plugin, 0) >= MUTE_AFTER:
                 continue
             try:
                 self._call_one(plugin, "orchestra_event", notice)
             except OrchestraError as error:
-                self._strikes[plugin] = self._strikes.get(plugin, 0) + 1
+                strikes = self._strikes[plugin] = self._strikes.get(plugin, 0) + 1
                 self._report(error, plugin, "orchestra_event")
+                if strikes == MUTE_AFTER:
+                    self.on_error(self._origin(plugin, "orchestra_event").muted(strikes))
 
     def run_finished(self, run: FinishedRun) -> None:
         """The last call of a run."""
@@ -174,7 +176,11 @@ class HookCalls:
 
     def tools(self, context: ToolContext) -> dict[str, Tool]:
         """All tools by name. Raises DuplicateName, HookError."""
-        return self._merged("orchestra_tools", context, Tool)
+        merged = self._merged("orchestra_tools", context, Tool)
+        return {name: tool for name, (_, tool) in merged.items()}
+
+    def _origin(self, plugin: str, hook: str) -> Origin:
+        return Origin(self.host.statuses[plugin].candidate, hook, hook)
 
     def _plugins(self, hook: str) -> list[str]:
         """Plugins with that hook in the order of pluggy: last registered first."""
@@ -190,7 +196,7 @@ class HookCalls:
                 except OrchestraError:
                     raise
                 except (Exception, SystemExit) as error:
-                    raise _hook_error(error, plugin, hook, self.host) from error
+                    raise self._origin(plugin, hook).failed(error) from error
         raise HookError(f"plugin '{plugin}' does not implement {hook}")
 
     def _addressed(self, plugin: str, payload: Payload | None) -> Payload | None:
@@ -199,32 +205,33 @@ class HookCalls:
             return payload
         return replace(payload, settings=settings)
 
-    def _first(self, hook: str, payload: Payload, expected: type[Any]) -> Any:
+    def _first(self, hook: str, payload: Payload) -> tuple[Origin, Any]:
         for plugin in self._plugins(hook):
             answer = self._call_one(plugin, hook, payload)
             if answer is not None:
-                return _expect(answer, expected, plugin, hook)
+                return self._origin(plugin, hook), answer
         raise HookError(f"no plugin answered {hook}", hint="The core's own plugin should be loaded.")
 
-    def _merged(self, hook: str, payload: Payload | None, expected: type[Named]) -> dict[str, Named]:
-        merged: dict[str, Named] = {}
-        origin: dict[str, str] = {}
+    def _merged(
+        self, hook: str, payload: Payload | None, expected: type[Named]
+    ) -> dict[str, tuple[str, Named]]:
+        merged: dict[str, tuple[str, Named]] = {}
         for plugin in self._plugins(hook):
             for item in self._items(plugin, hook, payload, expected):
                 if item.name in merged:
                     raise DuplicateName(
-                        f"both '{origin[item.name]}' and '{plugin}' provide '{item.name}' in {hook}",
+                        f"both '{merged[item.name][0]}' and '{plugin}' provide '{item.name}' in {hook}",
                         hint=f"Switch one off, such as --plugins no:{plugin}",
                     )
-                merged[item.name], origin[item.name] = item, plugin
+                merged[item.name] = (plugin, item)
         return dict(sorted(merged.items()))
 
     def _items(
         self, plugin: str, hook: str, payload: Payload | None, expected: type[Named]
     ) -> list[Named]:
         try:
-            answer = _as_list(self._call_one(plugin, hook, payload))
-            return [_expect(item, expected, plugin, hook) for item in answer]
+            answer = as_list(self._call_one(plugin, hook, payload))
+            return [self._origin(plugin, hook).expect(item, expected) for item in answer]
         except OrchestraError as error:
             self._give_up(plugin, error)
             return []
@@ -245,64 +252,17 @@ class HookCalls:
 
     def _is_a(self, item: Any, expected: type[Any], plugin: str, hook: str) -> bool:
         try:
-            _expect(item, expected, plugin, hook)
+            self._origin(plugin, hook).expect(item, expected)
         except HookError as error:
             self._report(error, plugin, hook)
             return False
         return True
 
     def _report(self, error: OrchestraError, plugin: str, hook: str) -> None:
-        self.on_error(
-            error if isinstance(error, HookError) else _hook_error(error, plugin, hook, self.host)
-        )
-
-
-_RUNNER_METHODS = ("fingerprint", "health", "evaluate", "probe", "close")
+        told = error if isinstance(error, HookError) else self._origin(plugin, hook).failed(error)
+        self.on_error(told)
 
 
 def _invoke(implementation: Any, payload: Payload | None) -> Any:
     arguments = () if payload is None else (payload,) * len(implementation.argnames)
     return implementation.function(*arguments)
-
-
-def _hook_error(error: BaseException, plugin: str, hook: str, host: PluginHost) -> HookError:
-    candidate = host.statuses[plugin].candidate
-    return HookError(
-        f"plugin '{plugin}' ({candidate.provider}) failed in {hook}: {type(error).__name__}: {error}",
-        hint=f"Report it to the plugin's authors, or switch it off with --plugins no:{plugin}",
-        details={"plugin": plugin, "version": candidate.version, "hook": hook},
-    )
-
-
-def _expect(answer: Any, expected: type[Item], plugin: str, hook: str) -> Item:
-    if not isinstance(answer, expected):
-        raise HookError(
-            f"plugin '{plugin}' answered {hook} with {type(answer).__name__}, "
-            f"expected {expected.__name__}",
-            hint="See the hook's page in the documentation.",
-            details={"plugin": plugin, "hook": hook},
-        )
-    return answer
-
-
-def _storage_error_in(error: BaseException | None) -> StorageError | None:
-    """The error itself or what caused it: a reporter may gather several failures into one."""
-    while error is not None and not isinstance(error, StorageError):
-        error = error.__cause__
-    return error
-
-
-def _as_list(answer: Any) -> Sequence[Any]:
-    if answer is None:
-        return []
-    return list(answer) if isinstance(answer, list | tuple | set | frozenset) else [answer]
-
-
-def _denial(plugin: str, error: OrchestraError) -> Ruling:
-    return Ruling(
-        kind="deny",
-        rule="guard_failed",
-        plugin=plugin,
-        reason=f"the guard could not rule: {error.message}",
-        hint=f"A guard that fails denies; repair it, or switch it off with --plugins no:{plugin}",
-    )

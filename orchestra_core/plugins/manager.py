@@ -70,7 +70,7 @@ class PluginHost:
         self.settings_models: dict[str, type[Any]] = {}
         self.settings: dict[str, Any] = {}
         self.required: set[str] = set()
-        """Plugins whose failure is fatal, because they were asked for by name."""
+        """Plugins whose failure is fatal: asked for by name, or the run's runner."""
 
     def register(self, plugin: object, candidate: PluginCandidate, *, builtin: bool = False) -> None:
         """Check and register a plugin object. Raises PluginLoadError, then nothing of it stays."""
@@ -82,15 +82,15 @@ class PluginHost:
                 hint="Rename or switch off one of them.",
             )
         try:
-            _check_names(plugin)
+            _check_names(self.manager, plugin)
             self.manager.register(plugin, name)
             self.manager.check_pending()
             _refuse_wrappers(self.manager, plugin)
-            model = _settings_model(plugin)
+            model = _settings_model(self.manager, plugin)
             if model is not None:
                 self.settings_models[name] = model
                 self.settings[name] = model()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # orchestra_settings may exit, as a module may
             self._roll_back(plugin, name)
             raise _load_error(candidate, error) from error
         self.statuses[name] = PluginStatus(
@@ -119,8 +119,10 @@ class PluginHost:
         self.register(plugin, candidate, builtin=builtin)
 
     def unload(self, name: str, error: OrchestraError) -> None:
-        """Take a plugin out again because a hook of it failed."""
+        """Take a plugin out again, with its settings, because a hook of it failed."""
         self.manager.unregister(name=name)
+        self.settings_models.pop(name, None)
+        self.settings.pop(name, None)
         candidate = self.statuses[name].candidate
         self.statuses[name] = PluginStatus(candidate, "failed", error=error)
 
@@ -218,7 +220,8 @@ def _import(target: str) -> object:
 def _check_core_version(candidate: PluginCandidate) -> None:
     for text in candidate.requires:
         requirement = Requirement(text)
-        if canonicalize_name(requirement.name) != CORE_DISTRIBUTION:
+        applies = requirement.marker is None or requirement.marker.evaluate()
+        if canonicalize_name(requirement.name) != CORE_DISTRIBUTION or not applies:
             continue
         if not requirement.specifier.contains(__version__, prereleases=True):
             raise PluginLoadError(
@@ -227,11 +230,18 @@ def _check_core_version(candidate: PluginCandidate) -> None:
             )
 
 
-def _check_names(plugin: object) -> None:
+def _check_names(manager: pluggy.PluginManager, plugin: object) -> None:
     for name in dir(plugin):
-        is_hook = name.startswith("orchestra_") and callable(getattr(plugin, name))
-        if is_hook and name not in HOOK_NAMES and not inspect.isclass(getattr(plugin, name)):
+        found = getattr(plugin, name) if name.startswith("orchestra_") else None
+        if not callable(found) or inspect.isclass(found):
+            continue
+        if name not in HOOK_NAMES:
             raise PluginLoadError(f"there is no hook called '{name}'", hint=nearest(name, HOOK_NAMES))
+        if manager.parse_hookimpl_opts(plugin, name) is None:
+            raise PluginLoadError(
+                f"'{name}' is not marked with @hookimpl, so it would never be called",
+                hint="Write @hookimpl (from orchestra_core) above the function.",
+            )
 
 
 def _hooks_of(manager: pluggy.PluginManager, plugin: object) -> Sequence[str]:
@@ -250,9 +260,9 @@ def _refuse_wrappers(manager: pluggy.PluginManager, plugin: object) -> None:
                 )
 
 
-def _settings_model(plugin: object) -> type[Any] | None:
-    give = getattr(plugin, "orchestra_settings", None)
-    model = give() if callable(give) else None
+def _settings_model(manager: pluggy.PluginManager, plugin: object) -> type[Any] | None:
+    given = manager.hook.orchestra_settings.get_hookimpls()
+    model = next((impl.function() for impl in given if impl.plugin is plugin), None)
     if model is None:
         return None
     if not (inspect.isclass(model) and hasattr(model, "model_config")):

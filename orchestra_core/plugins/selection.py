@@ -13,12 +13,8 @@ from pathlib import Path
 
 from orchestra_core.errors import PluginNotFound, UsageError, nearest
 from orchestra_core.plugins.discovery import PluginCandidate
+from orchestra_core.plugins.known import install_hint
 
-KNOWN_DISTRIBUTIONS = {
-    "fiqa": "orchestra-fiqa-runner",
-    "reflection_rules": "orchestra-reflection-rules",
-    "reporters": "orchestra-reporters",
-}
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 
 
@@ -77,11 +73,12 @@ def _importable(word: str) -> bool:
 
 
 def _not_found(name: str, installed: Mapping[str, PluginCandidate]) -> PluginNotFound:
-    distribution = KNOWN_DISTRIBUTIONS.get(name)
-    if distribution:
-        hint = f"Install it: pip install {distribution}"
-    elif Path(f"{name}.py").exists() or Path(name).is_dir():
-        hint = f"'{name}' lies in this folder, but Python does not look here; set PYTHONPATH=."
-    else:
-        hint = nearest(name, installed) or "No plugins are installed; see `orchestra plugins list`."
+    hint = install_hint(name) or _folder_hint(name) or nearest(name, installed)
+    hint = hint or "No plugins are installed; see `orchestra plugins list`."
     return PluginNotFound(f"plugin '{name}' is not installed", where="--plugins", hint=hint)
+
+
+def _folder_hint(name: str) -> str:
+    if Path(f"{name}.py").exists() or Path(name).is_dir():
+        return f"'{name}' lies in this folder, but Python does not look here; set PYTHONPATH=."
+    return ""

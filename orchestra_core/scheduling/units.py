@@ -21,6 +21,7 @@ from orchestra_core.observation import (
 )
 from orchestra_core.plan import Configuration, Plan
 from orchestra_core.runner import Load, Runner
+from orchestra_core.scheduling.limits import within
 
 SMALLEST_SLICE = 8
 SLICE_WITHOUT_SHARING = 25
@@ -99,18 +100,32 @@ def failed_observations(result: UnitResult) -> tuple[Observation, ...]:
 
 
 def probed(
-    runner: Runner, configuration: Configuration, queries: Sequence[Query], load: Load
+    runner: Runner,
+    configuration: Configuration,
+    queries: Sequence[Query],
+    load: Load,
+    timeout_s: float,
 ) -> list[LatencySample]:
-    """The samples of a probe; a runner that raises gives a failed sample for every query."""
+    """The samples of a probe, one per query in their order.
+
+    A runner that raises, or does not come back within `timeout_s`, gives a failed sample for every
+    query; one that leaves queries out gives a failed sample for each of them.
+    """
     try:
-        samples = list(runner.probe(configuration, queries, load))
+        samples = within(timeout_s, lambda: list(runner.probe(configuration, queries, load)))
     except (Exception, SystemExit) as error:
         described = describe_error(error)
         failure = Failure(described["type"], described["msg"], described["hint"])
         return [
             LatencySample(configuration.config_id, q.query_id, 0.0, failure=failure) for q in queries
         ]
-    return [_sound_sample(sample) for sample in samples]
+    found = {s.query_id: s for s in samples if s.config_id == configuration.config_id}
+    unasked = Failure("no_sample", "the probe gave no sample for this query")
+    missing = {
+        q.query_id: LatencySample(configuration.config_id, q.query_id, 0.0, failure=unasked)
+        for q in queries
+    }
+    return [_sound_sample(found.get(query_id, gap)) for query_id, gap in missing.items()]
 
 
 def count_failures(items: Iterable[Observation | LatencySample]) -> dict[str, int]:
@@ -120,7 +135,9 @@ def count_failures(items: Iterable[Observation | LatencySample]) -> dict[str, in
 
 def _sound(observation: Observation) -> Observation:
     failure = observation.failure
-    if len(set(observation.ranking)) != len(observation.ranking):
+    if not all(isinstance(document_id, str) for document_id in observation.ranking):
+        failure = Failure("malformed_id", "the ranking holds a document id that is no text")
+    elif len(set(observation.ranking)) != len(observation.ranking):
         failure = Failure("repeated_document", "the ranking holds one document more than once")
     elif not (_is_figure(observation.latency_ms) and _is_figure(observation.cost)):
         failure = _MALFORMED
@@ -130,13 +147,17 @@ def _sound(observation: Observation) -> Observation:
 
 
 def _sound_sample(sample: LatencySample) -> LatencySample:
-    if _is_figure(sample.latency_ms) and _is_figure(sample.cost):
+    if _is_number(sample.latency_ms) and _is_figure(sample.cost):
         return sample
     return LatencySample(sample.config_id, sample.query_id, 0.0, failure=_MALFORMED)
 
 
-def _is_figure(value: float | None) -> bool:
-    return value is None or (math.isfinite(value) and value >= 0)
+def _is_figure(value: object) -> bool:
+    return value is None or _is_number(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
 
 
 _MALFORMED = Failure("malformed_figure", "a latency or cost is negative or not a number")

@@ -11,14 +11,16 @@ import numpy as np
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.report import Verdict
-from orchestra_core.runner import Load
 from orchestra_core.stages.comparison import quality_rows, timing_rows
-from orchestra_core.stages.context import RunContext, stopwatch
+from orchestra_core.stages.context import RunContext, refuse_dead_target
 from orchestra_core.statistics.spending import queries_needed, spend, ties_needed
 from orchestra_core.statistics.verdict import Settled, settle
 
+MAX_FAILED_SHARE = 0.3
+"""More failed queries than this in an arm, and the A/B claims nothing."""
+MAX_UNTIMED_SHARE = 0.05
+"""More failed timed requests than this in an arm, and its margins are not shown to hold."""
 INTERLEAVE = 10
-WARMUP = 5
 TEST = (
     "paired by query; BCa bootstrap interval (9,999 resamples); sign-flip randomisation p-value, Holm "
     "over quality metrics; latency percentiles by paired bootstrap over interleaved A B B A requests"
@@ -53,8 +55,11 @@ def _compare(context: RunContext, baseline: str, challenger: str) -> Verdict:
     try:
         for look, (block, error) in enumerate(zip(stage.rungs, errors, strict=True)):
             context.evaluate(jobs, "ab", look, block)
+            refuse_dead_target(jobs.values(), block)
             if look == 0:
                 _probe_interleaved(context, jobs, baseline, challenger, block[: stage.probes])
+            if error == 0:  # too early to test at any level that resampling resolves
+                continue
             verdict = _judge(context, jobs[baseline], jobs[challenger], 1 - error, look + 1)
             if verdict.kind != "inconclusive" or verdict.queries_needed is None:
                 break
@@ -69,12 +74,12 @@ def _judge(
     experiment = context.plan.experiment
     objective = experiment.objective.maximize
     section = experiment.stages.ab
-    quality = quality_rows(baseline, challenger, objective, confidence, experiment.seed)
+    quality, p_value = quality_rows(baseline, challenger, objective, confidence, experiment.seed)
     others = timing_rows(baseline, challenger, section.margin, section.confidence, experiment.seed)
     first = quality[0]
     epsilon = experiment.stages.grid.epsilon
-    settled = settle(first, others, section.margin, epsilon)
-    settled = _doubt_untimed(settled, baseline, challenger)
+    settled = settle(first, p_value, others, section.margin, epsilon)
+    settled = doubt_failures(settled, baseline, challenger)
     difference = challenger.scores[objective] - baseline.scores[objective]
     verdict = Verdict(
         kind=settled.kind,
@@ -102,17 +107,23 @@ def _needed(settled: Settled, verdict: Verdict, epsilon: float) -> int | None:
     row = verdict.diff_table[0]
     if verdict.ties == verdict.queries:
         return ties_needed(verdict.confidence, epsilon)
-    half_width = ((row.ci_high or 0.0) - (row.ci_low or 0.0)) / 2
-    return queries_needed(row.delta or 0.0, half_width, verdict.queries, epsilon)
+    low, high = row.ci_low or 0.0, row.ci_high or 0.0
+    return queries_needed(row.delta or 0.0, low, high, verdict.queries, epsilon)
 
 
-def _doubt_untimed(settled: Settled, baseline: Job, challenger: Job) -> Settled:
-    """A win whose timed requests all failed has not shown that its margins hold."""
-    asked = [*baseline.samples, *challenger.samples]
-    if settled.kind != "win" or not asked or not all(s.failure for s in asked):
-        return settled
-    reason = f"{settled.reason}, but every timed request failed"
-    return Settled("inconclusive", reason, False, settled.warnings)
+def doubt_failures(settled: Settled, baseline: Job, challenger: Job) -> Settled:
+    """No claim rests on requests that failed, nor on the quick ones that were left."""
+    for name, job in (("baseline", baseline), ("challenger", challenger)):
+        failed = job.failures.total() / max(1, len(job.query_ids))
+        untimed = sum(s.failure is not None for s in job.samples) / max(1, len(job.samples))
+        if failed > MAX_FAILED_SHARE:
+            told = f"{failed:.0%} of the {name}'s queries failed"
+        elif untimed > MAX_UNTIMED_SHARE and settled.kind == "win":
+            told = f"{untimed:.0%} of the {name}'s timed requests failed"
+        else:
+            continue
+        return Settled("inconclusive", f"{settled.reason}, but {told}", False, settled.warnings)
+    return settled
 
 
 def _probe_interleaved(
@@ -123,14 +134,12 @@ def _probe_interleaved(
     query_ids: tuple[str, ...],
 ) -> None:
     """A B B A over blocks of queries, so that a drift of the machine's speed meets both arms alike."""
-    began = stopwatch()
+    warmup = context.plan.stage("ab").warmup
     for start in range(0, len(query_ids), INTERLEAVE):
         block = query_ids[start : start + INTERLEAVE]
         turned = (start // INTERLEAVE) % 2 == 1
         for arm in (challenger, baseline) if turned else (baseline, challenger):
-            context.probe(jobs, arm, block, Load(warmup=WARMUP if start == 0 else 0))
-    samples = [*jobs[baseline].samples, *jobs[challenger].samples]
-    context.record_probes("ab", 0, samples, stopwatch() - began)
+            context.probe(jobs, 0, arm, block, warmup=0 if start else warmup)
 
 
 def _failure_warnings(baseline: Job, challenger: Job) -> list[str]:

@@ -21,17 +21,21 @@ from orchestra_core.statistics.paired import (
 
 def quality_rows(
     baseline: Job, challenger: Job, objective: str, confidence: float, seed: int
-) -> list[MetricDifference]:
-    """The objective first; p-values adjusted by Holm over all of them. Raises StatisticsError."""
+) -> tuple[list[MetricDifference], float]:
+    """The objective first; p-values adjusted by Holm over all of them. Raises StatisticsError.
+
+    Beside the rows: the objective's own p-value, not adjusted.
+    """
     names = [n for n in metric_names(objective) if not n.startswith("judged")]
     names = [objective, *(n for n in names if n != objective)]
     pairs = [(baseline.scores[name], challenger.scores[name]) for name in names]
     found = [paired_difference(a, b, confidence=confidence, seed=seed) for a, b in pairs]
-    adjusted = holm([1.0 if d.p_value is None else d.p_value for d in found])
-    return [
+    p_values = [1.0 if d.p_value is None else d.p_value for d in found]
+    rows = [
         _row(name, (float(a.mean()), float(b.mean())), d, p_value, confidence=confidence)
-        for name, (a, b), d, p_value in zip(names, pairs, found, adjusted, strict=True)
+        for name, (a, b), d, p_value in zip(names, pairs, found, holm(p_values), strict=True)
     ]
+    return rows, p_values[0]
 
 
 def timing_rows(

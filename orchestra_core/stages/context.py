@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset
-from orchestra_core.errors import EarlyStop
+from orchestra_core.errors import EarlyStop, TargetError
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.evaluation.metrics import Scorer
 from orchestra_core.journal.events import EventType
@@ -47,6 +48,12 @@ class RunContext:
     budget: Budget
     queries: Mapping[str, Query] = field(default_factory=dict)
 
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that one call of the runner may take."""
+        experiment = self.plan.experiment
+        return min(experiment.runner.runner_timeout_s, experiment.limits.wall)
+
     def new_jobs(self, stage: StageName, config_ids: Sequence[str]) -> dict[str, Job]:
         """An empty job per configuration."""
         return {c.config_id: Job(self.run_id, stage, c) for c in self.plan.select(config_ids)}
@@ -74,28 +81,34 @@ class RunContext:
             job.add_block(query_ids, by_job[config_id], self.scorer)
 
     def probe(
-        self, jobs: Mapping[str, Job], config_id: str, query_ids: Sequence[str], load: Load
+        self,
+        jobs: Mapping[str, Job],
+        rung: int,
+        config_id: str,
+        query_ids: Sequence[str],
+        *,
+        warmup: int,
     ) -> None:
         """Time one configuration on some queries, alone, and add the samples to its job."""
-        self.budget.check(len(query_ids) + load.warmup)
+        requests = len(query_ids) + warmup
+        self.budget.check(requests)
         job = jobs[config_id]
         asked = [self.queries[query_id] for query_id in query_ids]
-        job.samples += probed(self.runner, job.configuration, asked, load)
-
-    def record_probes(
-        self, stage: StageName, rung: int, samples: Sequence[LatencySample], seconds: float
-    ) -> None:
-        """Record a batch of timed requests as one unit."""
+        load, began = Load(warmup=warmup), stopwatch()
+        samples = probed(self.runner, job.configuration, asked, load, self.timeout_s)
+        job.samples += samples
         self._spent(
             EventType.UNIT_DONE,
             {
-                "stage": stage,
+                "stage": job.stage,
                 "rung": rung,
                 "kind": "probe",
-                "requests": len(samples),
+                "configurations": 1,
+                "queries": len(query_ids),
+                "requests": requests,
                 "cost_usd": _cost(samples),
                 "failures": count_failures(samples),
-                "seconds": round(seconds, 6),
+                "seconds": round(stopwatch() - began, 6),
             },
         )
 
@@ -147,6 +160,22 @@ def stop_if_told(decisions: Sequence[Decision]) -> None:
     for decision in decisions:
         if decision.kind == "early_stop" and decision.scope == "run":
             raise EarlyStop(decision.reason)
+
+
+def refuse_dead_target(jobs: Collection[Job], query_ids: Sequence[str]) -> None:
+    """Raise TargetError when every request for these queries failed.
+
+    Whatever reflection is installed: equal zeroes on both arms would read as "no difference".
+    """
+    reasons = Counter(reason for job in jobs for q in query_ids if (reason := job.failure_of(q)))
+    if reasons.total() < len(jobs) * len(query_ids):
+        return
+    listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+    raise TargetError(
+        f"every one of {reasons.total()} requests failed: {listed}",
+        hint="Look at the target; .runs/ holds each request's own message.",
+        details={"failures": dict(reasons)},
+    )
 
 
 def stopwatch() -> float:

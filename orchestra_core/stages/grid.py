@@ -9,12 +9,10 @@ from orchestra_core.evaluation.metrics import FINER
 from orchestra_core.experiment import Objective
 from orchestra_core.journal.events import EventType
 from orchestra_core.report import Decision, Rung
-from orchestra_core.runner import Load
-from orchestra_core.stages.context import RunContext, stop_if_told, stopwatch
+from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
 from orchestra_core.statistics.ranking import Standing, best
 
-PROBE_WARMUP = 2
 MATERIAL_MS = 5.0
 """A p95 difference below this (or below 5% of the limit, if there is one) breaks no tie."""
 MATERIAL_SHARE = 0.1
@@ -67,13 +65,19 @@ def _run_rung(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[di
     survivors = surviving(list(alive), decisions)
     _record_rung(context, rung, alive, survivors, decisions)
     stop_if_told(decisions)
+    refuse_dead_target(alive.values(), block)
     stop = any(d.kind == "early_stop" for d in decisions)
     return {config_id: alive[config_id] for config_id in survivors}, stop
 
 
 def surviving(alive: Sequence[str], decisions: Sequence[Decision]) -> list[str]:
-    """Who goes on, in plan order: several shrinks intersect; if nobody is left, nobody is dropped."""
+    """Who goes on, in plan order: several shrinks intersect; if nobody is left, nobody is dropped.
+
+    A stop is more severe than a shrink: then nobody is dropped either.
+    """
     survivors = set(alive)
+    if any(decision.kind == "early_stop" for decision in decisions):
+        return list(alive)
     for decision in decisions:
         if decision.kind == "shrink":
             survivors &= set(decision.survivors)
@@ -111,15 +115,10 @@ def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> bool:
 def _probe_all(
     context: RunContext, alive: dict[str, Job], rung: int, query_ids: tuple[str, ...]
 ) -> None:
-    untimed = [c for c, job in alive.items() if not _is_timed(job)]
-    if not untimed or not query_ids:
-        return
-    began = stopwatch()
-    before = {c: len(alive[c].samples) for c in untimed}
-    for config_id in untimed:
-        context.probe(alive, config_id, query_ids, Load(warmup=PROBE_WARMUP))
-    samples = [s for c in untimed for s in alive[c].samples[before[c] :]]
-    context.record_probes("grid", rung, samples, stopwatch() - began)
+    warmup = context.plan.stage("grid").warmup
+    for config_id, job in alive.items():
+        if query_ids and not _is_timed(job):
+            context.probe(alive, rung, config_id, query_ids, warmup=warmup)
 
 
 def _is_timed(job: Job) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestra_core.errors import HookError, describe_error
+from orchestra_core.errors import HookError, StorageError, describe_error
 from orchestra_core.history import add_winner, read_history
 from orchestra_core.journal.events import EventType, now
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.payloads import GuardEvidence, PolicyIntent, PolicyReceipt, PolicyRequest
-from orchestra_core.report import Metrics, Ruling, Verdict, Winner
+from orchestra_core.report import Ruling, Verdict, Winner
 from orchestra_core.stages.context import RunContext
 from orchestra_core.stages.select import metrics_of
 
@@ -37,7 +37,8 @@ def run(context: RunContext) -> None:
         _apply_policies(context, winner, asked)
         add_winner(context.home, _record(context, verdict, winner))
     except BaseException as error:  # an interrupt or a full disk must not leave a policy in force
-        _roll_back(context, winner, asked, error)
+        if not _is_published(context):
+            _roll_back(context, winner, asked, error)
         raise
     _done(context, published=True, reason=verdict.reason)
 
@@ -51,12 +52,12 @@ def _rule(context: RunContext, verdict: Verdict, winner: Winner) -> list[Ruling]
     return rulings
 
 
-def _baseline_metrics(context: RunContext) -> Metrics:
-    baseline = context.plan.baseline.config_id
-    for job in context.recorder.state.jobs.values():
-        if job["stage"] == "ab" and job["config_id"] == baseline:
-            return dict(job["metrics"])
-    return {}
+def _is_published(context: RunContext) -> bool:
+    """Whether an interrupt came just after the winner had entered the history."""
+    try:
+        return any(record["run_id"] == context.run_id for record in read_history(context.home))
+    except StorageError:
+        return False
 
 
 def record_rulings(recorder: Recorder, point: str, rulings: list[Ruling]) -> None:

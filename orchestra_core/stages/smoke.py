@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.errors import IdsDoNotAlign, TargetError
+from orchestra_core.errors import IdsDoNotAlign
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.payloads import RungEvidence
-from orchestra_core.stages.context import RunContext, stop_if_told
+from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of
 
 EXAMPLES = 3
@@ -26,7 +25,7 @@ def run(context: RunContext) -> None:
     context.finish_jobs(jobs.values())
     overlap, examples = id_overlap(jobs.values(), context.dataset)
     stop_if_told(context.reflect(_evidence(context, jobs)))
-    _refuse_a_dead_target(jobs.values())
+    refuse_dead_target(jobs.values(), stage.query_ids)
     warnings = [] if overlap is None or overlap > 0.5 else [_partly(overlap)]
     context.recorder.record(
         EventType.SMOKE_DONE, {"id_overlap": overlap, "ids": examples, "warnings": warnings}
@@ -51,19 +50,6 @@ def id_overlap(jobs: Collection[Job], dataset: Dataset) -> tuple[float | None, l
             details={"overlap": 0.0},
         )
     return len(known) / len(retrieved), examples
-
-
-def _refuse_a_dead_target(jobs: Collection[Job]) -> None:
-    """Whatever reflection is installed: equal zeroes on both arms would read as "no difference"."""
-    reasons = sum((job.failures for job in jobs), Counter[str]())
-    if reasons.total() < sum(len(job.query_ids) for job in jobs):
-        return
-    listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(EXAMPLES))
-    raise TargetError(
-        f"every request of the smoke test failed: {listed}",
-        hint="Look at the target; .runs/ holds each request's own message.",
-        details={"failures": dict(reasons)},
-    )
 
 
 def _evidence(context: RunContext, jobs: dict[str, Job]) -> RungEvidence:

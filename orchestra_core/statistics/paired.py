@@ -12,6 +12,8 @@ from orchestra_core.errors import MisalignedQueries, TooFewQueries
 
 Scores = NDArray[np.float64]
 RESAMPLES = 9999
+CELLS_AT_ONCE = 4_000_000
+"""Resampled values held in memory at a time (32 MB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,6 @@ class PairedDifference:
     ci_high: float
     p_value: float | None
     """Two-sided; None where only an interval was asked for."""
-    wins: int = 0
-    ties: int = 0
-    losses: int = 0
 
 
 def paired_difference(
@@ -49,23 +48,25 @@ def paired_difference(
 
     _check(baseline, challenger)
     difference = challenger - baseline
-    wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
-    ties = difference.size - wins - losses
     delta = float(difference.mean())
     if np.ptp(difference) == 0:  # every query moved alike: nothing to resample
         p_value = 1.0 if delta == 0 else 2.0 ** (1 - difference.size)
         low, high = _constant_interval(delta, difference.size, confidence, span)
-        return PairedDifference(delta, low, high, p_value, wins, ties, losses)
+        return PairedDifference(delta, low, high, p_value)
     rng = np.random.default_rng(seed)
+    batch = max(1, CELLS_AT_ONCE // difference.size)
     interval = stats.bootstrap(
-        (difference,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, rng=rng
+        (difference,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, rng=rng, batch=batch
     ).confidence_interval
     test = stats.permutation_test(
-        (difference,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=rng
+        (difference,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        rng=rng,
+        batch=batch,
     )
-    return PairedDifference(
-        delta, float(interval.low), float(interval.high), float(test.pvalue), wins, ties, losses
-    )
+    return PairedDifference(delta, float(interval.low), float(interval.high), float(test.pvalue))
 
 
 def _constant_interval(
@@ -97,6 +98,7 @@ def percentile_difference(
         paired=True,
         vectorized=True,
         n_resamples=1999,
+        batch=max(1, CELLS_AT_ONCE // baseline.size),
         confidence_level=confidence,
         method="percentile",
         rng=np.random.default_rng(seed),

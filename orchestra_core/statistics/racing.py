@@ -22,8 +22,10 @@ class RaceStep:
     forced: tuple[int, ...]
 
 
-def beaten_beyond_doubt(scores: Matrix, delta: float, field: int) -> list[int]:
-    """Rows whose mean lies below the leader's beyond doubt.
+def beaten_beyond_doubt(
+    scores: Matrix, delta: float, field: int, feasible: Sequence[bool] | None = None
+) -> list[int]:
+    """Rows whose mean lies below the leader's beyond doubt; the leader is the best feasible row.
 
     `scores`: float64 of shape (n_configurations, n_queries), values 0..1, columns are queries.
     `delta`: chance that the race ever names the true best, whenever and however often it is asked;
@@ -35,7 +37,8 @@ def beaten_beyond_doubt(scores: Matrix, delta: float, field: int) -> list[int]:
     """
     if len(scores) < 2:
         return []
-    leader = int(scores.mean(axis=1).argmax())
+    means = scores.mean(axis=1)
+    leader = int(means.argmax() if feasible is None else np.where(feasible, means, -np.inf).argmax())
     wealth = log_wealth(scores[leader] - scores)
     return [int(i) for i in np.flatnonzero(wealth > np.log(max(1, field - 1) / delta))]
 
@@ -52,22 +55,32 @@ def log_wealth(differences: Matrix) -> NDArray[np.float64]:
 
 
 def race_step(
-    scores: Matrix, finer: Matrix, *, delta: float, field: int, keep_at_most: int | None
+    scores: Matrix,
+    finer: Matrix,
+    *,
+    feasible: Sequence[bool],
+    delta: float,
+    field: int,
+    keep_at_most: int | None,
 ) -> RaceStep:
     """Drop what is beaten; then, where `keep_at_most` is less than what is left, the weaker part.
 
     `scores`, `finer`: the objective and a finer metric, both float64 (n_configurations, n_queries).
-    `delta` and `field` are those of `beaten_beyond_doubt`. Only the objective proves anything; the
-    finer metric orders what the objective ties. Rows that are alike in both give no evidence against
-    each other: one of them stays before any second copy does. Rows come in plan order, which breaks
-    the last ties. Raises ValueError when the shapes differ.
+    `feasible`: who keeps the objective's constraints so far. Only they can lead, and nobody else can
+    beat them; the others go first where somebody must. `delta` and `field` are those of
+    `beaten_beyond_doubt`. Only the objective proves anything; the finer metric orders what the
+    objective ties. Rows that are alike in both give no evidence against each other: one of them stays
+    before any second copy does. Rows come in plan order, which breaks the last ties. Raises ValueError
+    when the shapes differ.
     """
     if scores.shape != finer.shape:
         raise ValueError(f"shapes differ: {scores.shape} and {finer.shape}")
-    certain = set(beaten_beyond_doubt(scores, delta, field))
+    if not any(feasible):
+        feasible = [True] * len(scores)
+    certain = set(beaten_beyond_doubt(scores, delta, field, feasible))
     alive = [i for i in range(len(scores)) if i not in certain]
     means, finer_means = scores.mean(axis=1), finer.mean(axis=1)
-    by_mean = sorted(alive, key=lambda i: (-means[i], -finer_means[i], i))
+    by_mean = sorted(alive, key=lambda i: (not feasible[i], -means[i], -finer_means[i], i))
     ordered = _distinct_first(np.hstack([scores, finer]), by_mean)
     kept = ordered if keep_at_most is None else ordered[: max(1, keep_at_most)]
     survivors = sorted(kept, key=by_mean.index)

@@ -6,31 +6,39 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
+SMALLEST_SHARE = 0.001
+"""Ten of the 9,999 resamples behind an interval."""
+
 
 def spend(alpha: float, looks: Sequence[int]) -> list[float]:
     """Two-sided error for each look, summing to `alpha`.
 
     `looks`: cumulative sample sizes, rising. All but the last follow the O'Brien-Fleming-type
-    spending function of Lan & DeMets (1983); what remains goes to the last. Using each part as a plain
-    level is conservative (union bound), and needs no joint distribution of the looks.
+    spending function of Lan & DeMets (1983); what remains goes to the last. A look whose share would
+    be below `SMALLEST_SHARE` gets nothing (do not test then), since no resampling could resolve it.
+    Using each part as a plain level is conservative (union bound), and needs no joint distribution.
     """
     normal = NormalDist()
     z = normal.inv_cdf(1 - alpha / 2)
     spent = [2 * normal.cdf(-z / math.sqrt(size / looks[-1])) for size in looks]
-    return [now - before for before, now in zip([0.0, *spent[:-1]], spent, strict=True)]
+    shares: list[float] = []
+    for size, total in zip(looks, spent, strict=True):
+        share = total - sum(shares)
+        shares.append(share if share >= SMALLEST_SHARE or size == looks[-1] else 0.0)
+    return shares
 
 
-def queries_needed(delta: float, half_width: float, queries: int, epsilon: float) -> int | None:
-    """Queries after which an interval around `delta` would exclude zero or lie within ±epsilon.
+def queries_needed(delta: float, low: float, high: float, queries: int, epsilon: float) -> int | None:
+    """Queries after which the interval [low, high] around `delta` would settle the question.
 
-    `half_width`: of the present interval at `queries`; it shrinks with the square root of n.
-    None when `delta` is so near to zero or epsilon that no sample settles it.
+    Settled: it excludes zero, or lies within ±epsilon. Each arm of the interval shrinks with the
+    square root of n. Always more than `queries`; None when `delta` is so near to both borders that no
+    sample settles it.
     """
-    distances = [abs(delta), epsilon - abs(delta)]
-    reachable = [d for d in distances if d > 1e-9]
-    if not reachable or half_width <= 0:
-        return None
-    return math.ceil(queries * (half_width / max(reachable)) ** 2)
+    nearer_zero = delta - low if delta > 0 else high - delta
+    ways = [(nearer_zero, abs(delta)), (max(high - delta, delta - low), epsilon - abs(delta))]
+    found = [queries * (arm / room) ** 2 for arm, room in ways if room > 1e-9]
+    return max(queries + 1, math.ceil(min(found))) if found else None
 
 
 def ties_needed(confidence: float, epsilon: float) -> int | None:

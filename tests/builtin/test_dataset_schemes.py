@@ -78,6 +78,31 @@ def test_folders_that_are_not_there(tmp_path, beir):
         read_beir(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("a\0b", "null byte"),
+        ("x" * 5000, "too long"),
+        ("~nobody-of-that-name/x", "home directory"),
+        ("\ud800", "surrogates"),
+    ],
+)
+def test_paths_that_cannot_be(plugin_host, path, cause):
+    with pytest.raises(DatasetUnavailable, match=cause) as caught:
+        open_dataset(HookCalls(plugin_host), f"beir:{path}")
+    assert "beir:PATH names a folder" in caught.value.hint
+    assert "\0" not in str(caught.value)
+
+
+def test_a_text_of_null_is_no_text(beir):
+    nothing = {"text": None, "title": None}
+    dataset = read_beir(
+        beir([{"_id": "d1", **nothing}, *CORPUS[1:]], [{"_id": "q1", **nothing}], QRELS[:34])
+    )
+    assert dataset.queries == {"q1": ""}
+    assert dataset.corpus == {"d1": "", "d2": "second"}
+
+
 JSONISH = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.dictionaries(st.sampled_from(["_id", "text", "title", "x"]), inner, max_size=3),

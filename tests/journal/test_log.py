@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import threading
+import zlib
 
 import pytest
 from hypothesis import given
@@ -61,6 +62,29 @@ def test_what_is_written_reads_back(payload, event_type):
     line = event.to_line()
     assert line.count(b"\n") == 1
     assert parse_line(line[:-1]) == event
+
+
+def line_of(event_type):
+    """A whole line, with its CRC, of an event of any type."""
+    written = {"v": 1, "seq": 2, "run_id": "run", "event_type": event_type, "payload": {"n": 2}}
+    body = json.dumps({**written, "created_at": "now"}, separators=(",", ":")).encode()
+    return body[:-1] + b',"crc":"%08x"}\n' % zlib.crc32(body)
+
+
+def test_an_event_of_a_later_version_is_no_damage(path):
+    write(path, {"n": 1})
+    with path.open("ab") as stream:
+        stream.write(line_of("RUN_PAUSED"))
+    assert read(path) == ([(1, {"n": 1}), (2, {"n": 2})], 0)
+    event = parse_line(line_of("RUN_PAUSED")[:-1])
+    assert event.event_type == "RUN_PAUSED"
+    assert event.event_type not in set(EventType)
+    assert event.to_line() == line_of("RUN_PAUSED")
+
+
+@pytest.mark.parametrize("event_type", [7, None, ["RETRY"], {}])
+def test_an_event_type_that_is_no_text_is_damage(event_type):
+    assert parse_line(line_of(event_type)[:-1]) is None
 
 
 @given(st.binary(max_size=200))

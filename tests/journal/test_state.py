@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zlib
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from orchestra_reflection_rules import plugin as reflection_rules
 
 from orchestra_core.artifacts import Home
+from orchestra_core.cli.progress import describe
 from orchestra_core.errors import RunNotFound
 from orchestra_core.journal import memory
+from orchestra_core.journal.events import parse_line
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState, fold
@@ -75,6 +78,17 @@ def test_the_fold_counts_what_was_asked(runs):
     assert state.leader == "q0p9"
     assert set(state.stages) == {"smoke", "grid", "ab", "select", "publish"}
     assert all(progress.status == "done" for progress in state.stages.values())
+
+
+def test_an_event_of_a_later_version_only_counts(runs):
+    known = runs["win"].events
+    line = known[-1].to_line().replace(b"RUN_COMPLETED", b"RUN_ARCHIVED_")
+    body = line.rpartition(b',"crc"')[0] + b"}"
+    later = parse_line(body[:-1] + b',"crc":"%08x"}' % zlib.crc32(body))
+    state = fold([*known, later])
+    assert state.events == len(known) + 1
+    assert (state.status, state.jobs) == ("completed", fold(known).jobs)
+    assert describe(later, state) == ""
 
 
 def test_a_journal_without_a_beginning_is_no_run():

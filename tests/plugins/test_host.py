@@ -194,9 +194,32 @@ class UnmarkedMisspelt:
         """Not even marked, so pluggy would never say a word."""
 
 
+class Unmarked:
+    def orchestra_report(self, request):
+        """Right in every way, but pluggy does not see it."""
+
+
+class UnmarkedSettings:
+    def orchestra_settings(self):
+        return Settings
+
+
+class Exiting:
+    @hookimpl
+    def orchestra_run_finished(self, run):
+        """Is registered before the settings are asked for."""
+
+    @hookimpl
+    def orchestra_settings(self):
+        sys.exit(4)
+
+
 @pytest.mark.parametrize(
     ("plugin", "cause"),
     [
+        (Unmarked(), "'orchestra_report' is not marked with @hookimpl"),
+        (UnmarkedSettings(), "'orchestra_settings' is not marked with @hookimpl"),
+        (Exiting(), "SystemExit: 4"),
         (WrongSignature(), "colour"),
         (Wrapping(), "wrapper"),
         (OldWrapping(), "wrapper"),
@@ -240,6 +263,32 @@ def test_an_unloaded_plugin_is_not_called_again(plugin_host):
     plugin_host.unload("mine", PluginLoadError("for this test"))
     assert "stub" not in calls.datasets()
     assert "mine" not in [record.name for record in plugin_host.records()]
+
+
+def test_an_unloaded_plugins_settings_go_with_it(plugin_host):
+    plugin_host.register(WithSettings(), PluginCandidate("dial", "dial"))
+    plugin_host.unload("dial", PluginLoadError("for this test"))
+    assert "dial" not in plugin_host.settings
+    with pytest.raises(ExperimentError, match="no loaded plugin called 'dial'"):
+        plugin_host.apply_settings({"dial": {}})
+
+
+@pytest.mark.parametrize(
+    ("requirement", "status"),
+    [
+        ("orchestra-core>=99", "failed"),
+        ('orchestra-core>=99; python_version >= "3"', "failed"),
+        ('orchestra-core>=99; python_version < "3"', "loaded"),
+        ('orchestra-core>=99; extra == "test"', "loaded"),
+    ],
+)
+def test_only_requirements_that_apply_here_are_checked(monkeypatch, install, requirement, status):
+    install("good")
+    found = PluginCandidate("fake_good", "fake_good_plugin", "fake-good", "1.2.3", (requirement,))
+    monkeypatch.setattr(
+        "orchestra_core.plugins.manager.installed_plugins", lambda: {"fake_good": found}
+    )
+    assert open_host().statuses["fake_good"].status == status
 
 
 # -- selection --------------------------------------------------------------------------------------

@@ -52,7 +52,6 @@ def test_an_interval_holds_the_difference_and_is_never_nan(pair):
     assert found.ci_low <= found.delta + 1e-9
     assert found.delta <= found.ci_high + 1e-9
     assert 0 < found.p_value <= 1
-    assert found.wins + found.ties + found.losses == baseline.size
 
 
 @QUICK
@@ -60,7 +59,6 @@ def test_an_interval_holds_the_difference_and_is_never_nan(pair):
 def test_arms_can_be_exchanged(pair):
     there, back = paired_difference(*pair), paired_difference(*pair[::-1])
     assert there.delta == pytest.approx(-back.delta)
-    assert (there.wins, there.ties, there.losses) == (back.losses, back.ties, back.wins)
     assert there.p_value == pytest.approx(back.p_value, abs=0.02)
 
 
@@ -157,15 +155,21 @@ def test_early_looks_spend_little():
 
 
 @pytest.mark.parametrize(
-    ("delta", "half_width", "queries", "epsilon", "needed"),
+    ("delta", "low", "high", "epsilon", "needed"),
     [
-        (0.1, 0.2, 100, 0.005, 400),
-        (0.0, 0.02, 100, 0.01, 400),
-        (0.005, 0.02, 100, 0.005, 1600),
-        (0.0, 0.02, 100, 0.0, None),
-        (0.1, 0.0, 100, 0.005, None),
+        (0.1, -0.1, 0.3, 0.005, 400),  # twice too wide: four times the queries
+        (0.1, -0.02, 0.4, 0.005, 144),  # only the arm towards zero matters for excluding it
+        (-0.1, -0.4, 0.02, 0.005, 144),
+        (0.0, -0.02, 0.02, 0.01, 400),  # to lie within epsilon
+        (0.0, -0.02, 0.02, 0.0, None),  # no sample tells zero from zero
+        (0.1, 0.05, 0.2, 0.005, 101),  # settled by the interval, held up by the test: one more at least
     ],
 )
-def test_queries_needed(delta, half_width, queries, epsilon, needed):
-    found = queries_needed(delta, half_width, queries, epsilon)
+def test_queries_needed(delta, low, high, epsilon, needed):
+    found = queries_needed(delta, low, high, 100, epsilon)
     assert found == needed if needed is None else found == pytest.approx(needed, abs=1)
+
+
+def test_a_look_too_early_to_resolve_gets_nothing():
+    shares = spend(0.05, [200, 8000])
+    assert shares == [0.0, pytest.approx(0.05)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestra_core.errors import ExperimentError, nearest
+from orchestra_fiqa_runner.description import default_collection
 from orchestra_fiqa_runner.engine.chunking import Chunking, parse_chunking
 
 if TYPE_CHECKING:
@@ -21,13 +22,22 @@ def read_collections(experiment: Experiment) -> dict[str, Chunking]:
     }
 
 
-def check_collection(name: str, known: Mapping[str, Chunking], config_id: str) -> None:
-    """Raises ExperimentError when a configuration names a collection that was not declared."""
+def check_experiment(experiment: Experiment) -> None:
+    """Raises ExperimentError naming the key of a wrong collection, or of one that was not declared."""
+    known = read_collections(experiment)
+    default = default_collection(experiment.dataset)
+    check_collection(experiment.baseline.get("collection", default), known, "baseline.collection")
+    for name in experiment.space.get("collection", ()):
+        check_collection(name, known, "space.collection")
+
+
+def check_collection(name: object, known: Mapping[str, Chunking], where: str) -> None:
+    """Raises ExperimentError naming `where` when no collection of that name was declared."""
     if name not in known:
         raise ExperimentError(
             f"no collection is called '{name}'",
-            where=f"configuration {config_id}",
-            hint=f"{nearest(name, known)} Declare others under `collections:`.".strip(),
+            where=where,
+            hint=f"{nearest(str(name), known)} Declare others under `collections:`.".strip(),
         )
 
 

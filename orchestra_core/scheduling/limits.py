@@ -1,0 +1,37 @@
+"""Give up on a call that does not come back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from orchestra_core.errors import RunnerTimeout
+
+Answer = TypeVar("Answer")
+
+
+def within(seconds: float, call: Callable[[], Answer]) -> Answer:
+    """The answer of `call`, made on a daemon thread. Raises what it raises, or RunnerTimeout.
+
+    A thread that hangs is left behind: Python can't end it, and as a daemon it holds up nothing.
+    """
+    future: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # whatever ends the thread must reach the caller
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="orchestra-call", daemon=True).start()
+    try:
+        return future.result(timeout=seconds)
+    except TimeoutError:
+        if future.done():  # the call's own
+            raise
+        raise RunnerTimeout(
+            f"the runner did not come back within {seconds:g} s",
+            hint="Raise runner.runner_timeout_s, or look at the target's load.",
+        ) from None
