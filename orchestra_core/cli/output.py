@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +17,11 @@ from rich.table import Table
 def print_json(content: Any) -> None:
     """Indented JSON on stdout."""
     click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def silence_stdout() -> None:
+    """Let whatever is still to be printed go nowhere, after the reader of a pipe has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def console(*, stderr: bool = False) -> Console:

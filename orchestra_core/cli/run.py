@@ -31,7 +31,7 @@ def command(
     or the disk failed, 4 inconclusive, 130 interrupted.
     """
     from orchestra_core.cli.main import show_traceback
-    from orchestra_core.cli.output import print_json
+    from orchestra_core.cli.output import print_json, silence_stdout
     from orchestra_core.cli.progress import open_display
     from orchestra_core.cli.result import as_content, show_outcome
     from orchestra_core.engine import run_experiment
@@ -43,10 +43,13 @@ def command(
     context = click.get_current_context()
     if outcome.error is not None and context.find_root().params["debug"]:
         show_traceback(outcome.error, asked=True)
-    if as_json:
-        print_json(as_content(outcome))
-    else:
-        show_outcome(outcome, session.home)
+    try:
+        if as_json:
+            print_json(as_content(outcome))
+        else:
+            show_outcome(outcome, session.home)
+    except BrokenPipeError:  # a reader that has seen enough does not change how the run ended
+        silence_stdout()
     context.exit(outcome.exit_code)
 
 
