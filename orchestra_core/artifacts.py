@@ -167,7 +167,8 @@ class Home:
 
     def run_ids(self) -> list[str]:
         """Ids of every run that has a journal here, oldest name first."""
-        return sorted(path.stem for path in (self.reports / "events").glob("*.jsonl"))
+        found = (path.stem for path in (self.reports / "events").glob("*.jsonl"))
+        return sorted(run_id for run_id in found if _SAFE.fullmatch(run_id))
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ def _check_unique(values: tuple[ParameterValue, ...]) -> tuple[ParameterValue, .
     return values
 
 
+def _check_url(value: str) -> str:
+    if "@" in value.partition("?")[0]:
+        raise ValueError("expected an address without user and password; give them by environment")
+    return value
+
+
 def _check_timing(name: str) -> str:
     if name not in TIMING_METRICS:
         raise ValueError(f"expected one of {', '.join(TIMING_METRICS)}")
@@ -116,7 +122,7 @@ class RunnerSection(StrictModel):
     """The runner's name; may be left out while just one runner is installed."""
     backend: str | None = None
     """One of the runner's backends; its first one when left out."""
-    base_url: str | None = None
+    base_url: Annotated[str, AfterValidator(_check_url)] | None = None
     """Where the target's HTTP service is."""
     host_aliases: dict[str, str] = {}
     """Host name → address to use in its place."""

@@ -164,7 +164,8 @@ def _is_meant_as_key(variable: str) -> bool:
     first = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")[0]
     known = Experiment.model_fields
     joined = any(first.startswith(f"{key}_") for key in known)  # ORCHESTRA_LIMITS_WALL
-    return joined or bool(get_close_matches(first, known, n=1, cutoff=0.75))
+    swapped = any(sorted(first) == sorted(key) for key in known)  # ORCHESTRA_SEDE
+    return joined or swapped or bool(get_close_matches(first, known, n=1, cutoff=0.8))
 
 
 def _with_variable(layers: Layers, name: str, text: str) -> Layers:

@@ -26,6 +26,7 @@ def command(run_id: str, home: Path | None, as_json: bool, follow: bool) -> None
     from orchestra_core.cli.progress import describe
     from orchestra_core.journal.memory import open_journal
     from orchestra_core.journal.state import RunState
+    from orchestra_core.liveness import process_is_gone
 
     folder, full_id = find_run(run_id, home)
     reader = open_journal(folder, full_id)
@@ -40,5 +41,8 @@ def command(run_id: str, home: Path | None, as_json: bool, follow: bool) -> None
                 told = describe(event, state)
                 click.echo(f"{event.seq:>6} {event.created_at} {event.event_type:<20} {told}".rstrip())
         if not follow or state.status != "running":
+            return
+        if process_is_gone(state):
+            click.echo("The process of this run is gone; nothing more will come.", err=True)
             return
         time.sleep(POLL_SECONDS)

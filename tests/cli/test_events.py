@@ -1,6 +1,11 @@
 """`orchestra events`: the journal on the terminal."""
 
 import json
+import subprocess
+import sys
+
+from orchestra_core.journal.events import EventType
+from orchestra_core.journal.log import JournalReader, JournalWriter
 
 
 def test_one_event_a_line(orchestra, finished):
@@ -37,3 +42,17 @@ def test_an_unterminated_last_line_is_not_shown(orchestra, finished):
     with journal.open("ab") as stream:
         stream.write(b'{"v":1,"seq":99')
     assert orchestra("events", run_id).out == before
+
+
+def test_following_a_run_whose_process_is_gone_ends(shell, finished):
+    home, run_id = finished
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    started = next(iter(JournalReader(home / "reports" / "events" / f"{run_id}.jsonl")))
+    writer = JournalWriter(home / "reports" / "events" / "killed.jsonl", "killed", create=True)
+    writer.append(EventType.RUN_STARTED, {**started.payload, "pid": process.pid})
+    writer.close()
+    followed = shell("events", "killed", "--follow", ORCHESTRA_HOME=str(home))
+    assert followed.code == 0
+    assert "process of this run is gone" in followed.err
+    assert "it was killed" in shell("status", "killed", ORCHESTRA_HOME=str(home)).out

@@ -39,7 +39,7 @@ def test_a_beginning_of_two_runs_names_neither(orchestra, finished):
     journal.with_name("second-other.jsonl").write_bytes(journal.read_bytes())
     refused = orchestra("status", "second")
     assert refused.code == 2
-    assert "there is no run 'second'" in refused.err
+    assert "2 runs begin with 'second'" in refused.err
     assert "second-" in refused.err.partition("Hint:")[2]
 
 

@@ -176,7 +176,7 @@ def opening(function, location=None):
     ],
 )
 def test_orchestra_datasets_that_cannot_be_opened_name_plugin_and_dataset(function, cause):
-    with pytest.raises(HookError, match=r"'mine' \(mine\).*'faq'") as caught:
+    with pytest.raises(HookError, match=r"'mine' \(MadeInTest\).*'faq'") as caught:
         open_dataset(opening(function), "faq")
     assert cause in caught.value.message
     assert caught.value.details == {"plugin": "mine", "version": "", "hook": "orchestra_datasets"}
@@ -184,7 +184,7 @@ def test_orchestra_datasets_that_cannot_be_opened_name_plugin_and_dataset(functi
 
 def test_orchestra_datasets_that_cannot_be_found_on_disk_name_plugin_and_dataset():
     source = opening(lambda _: make_dataset(), location=boom).datasets()["faq"]
-    with pytest.raises(HookError, match=r"'mine' \(mine\).*'faq'.*boom"):
+    with pytest.raises(HookError, match=r"'mine' \(MadeInTest\).*'faq'.*boom"):
         source.location()
 
 

@@ -10,8 +10,9 @@ from orchestra_fiqa_runner.settings import FiqaSettings
 from pydantic import ValidationError
 
 from orchestra_core.errors import ExperimentError
-from orchestra_core.payloads import DescribeRequest
+from orchestra_core.payloads import DescribeRequest, PlanRequest
 from orchestra_core.runner import RunnerDescription
+from orchestra_core.session import Request, open_session
 
 
 def describe(dataset=None) -> RunnerDescription:
@@ -48,10 +49,46 @@ def test_the_default_space_is_that_of_the_design():
 def test_another_dataset_gives_collections_of_its_name():
     defaults = describe("beir:/data/my set").defaults
     assert defaults["dataset"] == "beir:/data/my set"
-    assert "beir_data_my_set_para" in defaults["collections"]
-    assert defaults["baseline"]["collection"] == "beir_data_my_set_para"
+    assert "beir_my_set_para" in defaults["collections"]
+    assert defaults["baseline"]["collection"] == "beir_my_set_para"
     assert describe("boolq").parameters[0].default == "boolq_para"
     assert collection_stem(":/:") == "collection"
+
+
+@pytest.mark.parametrize("path", ["faq", "/data/faq", "~/sets/faq/", "../faq"])
+def test_a_folders_collections_are_called_alike_on_every_machine(path):
+    assert collection_stem(f"beir:{path}") == "beir_faq"
+
+
+def test_an_id_of_a_catalogue_counts_whole():
+    assert collection_stem("ir_datasets:beir/fiqa/test") == "ir_datasets_beir_fiqa_test"
+
+
+WRONG_COLLECTIONS = [
+    ("collections: {x: {chunking: bogus}}", "line 1 (collections.x.chunking)", "'bogus'"),
+    ("collections: {x: {dataset: boolq}}", "line 1 (collections.x.dataset)", "'boolq'"),
+    ("space:\n  collection: [fiqa_parra]", "line 2 (space.collection)", "'fiqa_parra'"),
+    ("baseline: {collection: nothing}", "line 1 (baseline.collection)", "'nothing'"),
+    ("collections: {x: {}}\nspace: {collection: [x]}\nbaseline: {alpha: 0.5}", "line 3", "'fiqa_para'"),
+]
+
+
+@pytest.mark.parametrize(("text", "where", "word"), WRONG_COLLECTIONS)
+def test_wrong_collections_are_refused_before_the_plan(tmp_path, text, where, word):
+    file = tmp_path / "orchestra.yaml"
+    file.write_text(text)
+    session = open_session(Request(file=file, home=tmp_path, environ={}, plugins=("fiqa",)))
+    with pytest.raises(ExperimentError) as caught:
+        session.make_plan(session.open_dataset())
+    assert where in caught.value.where
+    assert word in caught.value.message
+    assert caught.value.hint
+
+
+def test_collections_of_other_runners_are_their_own_business(kit, fiqa):
+    experiment = kit.experiment(fiqa, collections={"x": {"chunking": "bogus"}})
+    other = RunnerDescription("other")
+    assert plugin.orchestra_plan(PlanRequest(experiment, other, fiqa)) is None
 
 
 def test_settings_refuse_unknown_keys_and_negative_prices():
