@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 import platform
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
-from orchestra_core.artifacts import ArtifactFolder
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import (
     EarlyStop,
@@ -36,17 +34,16 @@ from orchestra_core.journal.memory import remember
 from orchestra_core.journal.recorder import Listener, Recorder
 from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState
+from orchestra_core.outcome import Outcome, exit_code_of, write_artifacts
 from orchestra_core.payloads import (
     EventNotice,
     Executor,
     ExecutorRequest,
     FinishedRun,
     GuardEvidence,
-    ReportRequest,
     RunnerRequest,
 )
 from orchestra_core.plan import Plan, StageName
-from orchestra_core.report import Report
 from orchestra_core.runner import Health, Runner
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.session import Session, cache_folder
@@ -60,19 +57,6 @@ STAGES: dict[StageName, ModuleType] = {
     "select": select,
     "publish": publish,
 }
-VERDICT_CODES = {"win": 0, "no_difference": 0, "regression": 1, "inconclusive": 4}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run came to."""
-
-    report: Report
-    exit_code: int
-    """DESIGN §9; 130 when the user interrupted."""
-    artifacts: tuple[str, ...]
-    """Paths relative to the home folder."""
-    error: BaseException | None = None
 
 
 def run_experiment(session: Session, listeners: Sequence[Listener] = ()) -> Outcome:
@@ -84,16 +68,6 @@ def run_experiment(session: Session, listeners: Sequence[Listener] = ()) -> Outc
     plan = session.make_plan(dataset)
     recorder = _open_journal(session, plan, listeners)
     return _Run(session, dataset, plan, recorder).carry_out()
-
-
-def exit_code_of(state: RunState) -> int:
-    """The exit code that a finished run's journal stands for."""
-    ending = state.ending or {}
-    if "exit_code" in ending:
-        return int(ending["exit_code"])
-    if (state.publication or {}).get("denied"):
-        return GuardDenied.exit_code
-    return VERDICT_CODES.get((state.verdict or {}).get("kind", ""), OrchestraError.exit_code)
 
 
 class _Run:
@@ -253,7 +227,7 @@ class _Run:
         folder = self.session.home.report_folder(self.run_id)
         code = exit_code_of(self.recorder.state)
         try:
-            trouble = write_artifacts(self.session, report, folder, self.recorder)
+            trouble = write_artifacts(self.session.calls, report, folder, self.recorder)
         except KeyboardInterrupt:
             hint = f"Write them with: orchestra report {self.run_id}"
             error = error or RunCancelled("interrupted while artifacts were written", hint=hint)
@@ -289,37 +263,12 @@ class _Run:
         self.recorder.record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
 
 
-def write_artifacts(
-    session: Session, report: Report, folder: ArtifactFolder, recorder: Recorder
-) -> StorageError | None:
-    """Have every reporter tell the report; record what was written into `folder.written`.
-
-    Returns the storage error of a reporter or of the journal, if any.
-    """
-    trouble = session.calls.report(ReportRequest(report, folder))
-    try:
-        recorder.record_all(
-            (EventType.ARTIFACT_WRITTEN, {"path": path, "sha256": _sha256(session, path)})
-            for path in folder.written
-        )
-    except StorageError as error:
-        trouble = trouble or error
-    return trouble
-
-
 def _ask_health(runner: Runner) -> Health:
     try:
         return runner.health()
     except Exception as error:
         described = describe_error(error)
         return Health(False, described["msg"], described["hint"], described["details"])
-
-
-def _sha256(session: Session, relative: str) -> str:
-    try:
-        return hashlib.sha256((session.home.root / relative).read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

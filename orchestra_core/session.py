@@ -78,7 +78,9 @@ class Session:
         except ExperimentError as error:
             # A planner knows keys; the layers know the file and line of each.
             place = self.layers.place(tuple(error.where.split(".")))
-            raise ExperimentError(error.message, where=place, hint=error.hint) from error
+            raise ExperimentError(
+                error.message, where=place, hint=error.hint, details=error.details
+            ) from error
 
 
 def open_session(

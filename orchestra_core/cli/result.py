@@ -9,7 +9,7 @@ import click
 from orchestra_core.artifacts import Home
 from orchestra_core.cli.main import show_error
 from orchestra_core.cli.output import figure, print_table
-from orchestra_core.engine import Outcome
+from orchestra_core.outcome import Outcome
 from orchestra_core.report import MetricDifference, Report
 
 _COLOURS = {"win": "green", "no_difference": "cyan", "regression": "red", "inconclusive": "yellow"}

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestra_core.engine import Outcome, run_experiment
+from orchestra_core.engine import run_experiment
 from orchestra_core.journal.events import Event
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.state import RunState, fold
+from orchestra_core.outcome import Outcome
 from orchestra_core.report import Report
 from orchestra_core.session import Request, Session, open_session
 from orchestra_core.testing.stubs import StubDatasets, StubRunner

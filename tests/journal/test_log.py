@@ -182,8 +182,13 @@ def check_interleaved(path, names, count):
         assert [p["n"] for _, p in found if p["from"] == name] == list(range(count))
 
 
-def test_two_processes_append_without_losing_or_mixing(path):
+def test_a_journal_without_an_event_leaves_no_file(path):
     write(path)
+    assert not path.exists()
+
+
+def test_two_processes_append_without_losing_or_mixing(path):
+    path.touch()
     context = multiprocessing.get_context("spawn")
     together = context.Barrier(2)
     workers = [context.Process(target=append_many, args=(path, name, 50, together)) for name in "ab"]

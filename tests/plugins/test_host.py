@@ -444,9 +444,10 @@ def test_no_runner_says_what_to_install(tmp_path):
     with pytest.raises(RunnerSelectionError) as caught:
         runners(tmp_path, [])
     assert "pip install" in caught.value.hint
-    with pytest.raises(RunnerSelectionError) as caught:
-        runners(tmp_path, [], text="runner: {plugin: fiqa}")
-    assert caught.value.hint == "Install it: pip install orchestra-fiqa-runner"
+    for others in ([], ["one"]):
+        with pytest.raises(RunnerSelectionError) as caught:
+            runners(tmp_path, others, text="runner: {plugin: fiqa}")
+        assert caught.value.hint == "Install it: pip install orchestra-fiqa-runner"
 
 
 def test_an_unknown_runner_is_answered_with_the_nearest(tmp_path):

@@ -69,7 +69,11 @@ WRONG_COLLECTIONS = [
     ("collections: {x: {dataset: boolq}}", "line 1 (collections.x.dataset)", "'boolq'"),
     ("space:\n  collection: [fiqa_parra]", "line 2 (space.collection)", "'fiqa_parra'"),
     ("baseline: {collection: nothing}", "line 1 (baseline.collection)", "'nothing'"),
-    ("collections: {x: {}}\nspace: {collection: [x]}\nbaseline: {alpha: 0.5}", "line 3", "'fiqa_para'"),
+    (
+        "collections: {x: {}}\nspace: {collection: [x]}\nbaseline: {alpha: 0.5}",
+        "default of",
+        "'fiqa_para'",
+    ),
 ]
 
 
