@@ -1,6 +1,7 @@
 """Write the generated parts of these pages; `--check` names those that are not current.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; all else is written by hand.
+A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`, or is a code block beneath
+`<!-- file: PATH -->`, from the example package; all else is written by hand.
 Run it from anywhere: `python docs/generate.py`. Used by tests/docs.
 """
 
@@ -10,11 +11,13 @@ import ast
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent
+EXAMPLE = DOCS.parent / "examples" / "orchestra-wordcount"
 sys.path.insert(0, str(DOCS))
 
 import lifecycle  # type: ignore[import-not-found]  # noqa: E402 - a script beside this one
@@ -57,7 +60,28 @@ def _fill(text: str) -> str:
         return f"<!-- generated: {name} -->\n\n{BLOCKS[name]().strip()}\n\n<!-- end: {name} -->"
 
     pattern = r"<!-- generated: (?P<name>\w+) -->\n.*?<!-- end: (?P=name) -->"
+    return _fill_files(re.sub(pattern, replace, text, flags=re.DOTALL))
+
+
+def _fill_files(text: str) -> str:
+    """Code blocks beneath `<!-- file: path -->` or `<!-- file: path:section -->`, from the example."""
+
+    def replace(match: re.Match[str]) -> str:
+        return f"<!-- file: {match['spec']} -->\n{match['fence']}{_file(match['spec'])}```"
+
+    pattern = r"<!-- file: (?P<spec>\S+) -->\n(?P<fence>```[^\n]*\n)(?:.*?\n)?```"
     return re.sub(pattern, replace, text, flags=re.DOTALL)
+
+
+def _file(spec: str) -> str:
+    """A file of the example package, or the part between its `[start:name]` and `[end:name]` marks."""
+    path, _, section = spec.partition(":")
+    lines = (EXAMPLE / path).read_text(encoding="utf-8").splitlines(keepends=True)
+    if section:
+        marks = [n for n, line in enumerate(lines) if f":{section}]" in line]
+        lines = lines[marks[0] + 1 : marks[1]]
+    kept = [line for line in lines if "# docs: [" not in line]
+    return textwrap.dedent("".join(kept)).strip("\n") + "\n"
 
 
 def hooks() -> str:

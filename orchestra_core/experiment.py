@@ -182,7 +182,7 @@ class GridSection(StrictModel):
 class AbSection(StrictModel):
     """The challenger against the baseline, on queries that nobody tuned on."""
 
-    sample: Count = 200
+    sample: Annotated[int, Field(ge=2)] = 200
     """Confirmation queries of the first look."""
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     """Orders the confirmation queries; the experiment's seed when left out."""

@@ -88,6 +88,9 @@ class Layers:
     def place(self, path: KeyPath) -> str:
         """Where a key was set, for messages: `orchestra.yaml, line 7 (space.alpha)`."""
         dotted = ".".join(str(part) for part in path)
+        for patch, _ in reversed(self.patches):  # whatever lies beneath was set with it
+            if path[: len(patch)] == patch:
+                return f"{self.origins[patch]} ({dotted})"
         for length in range(len(path), 0, -1):
             if origin := self.origins.get(path[:length]):
                 return f"{origin} ({dotted})"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import OrchestraError, StorageError
-from orchestra_core.journal.memory import load_state
+from orchestra_core.journal.memory import open_journal
 from orchestra_core.journal.reporting import build_report, plan_of
+from orchestra_core.journal.state import fold
 from orchestra_core.payloads import ReportRequest
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.manager import open_host
@@ -20,7 +21,14 @@ def render_again(home: Home, run_id: str, plugins: Sequence[str] = ()) -> tuple[
 
     Reporters get the settings the run was started with. Raises RunNotFound, StorageError, HookError.
     """
-    state = load_state(home, run_id)
+    reader = open_journal(home, run_id)
+    state = fold(reader)
+    if reader.bad_lines:
+        raise StorageError(
+            f"{reader.bad_lines} lines of the journal are damaged, so a report might tell another story",
+            where=str(reader.path),
+            hint="Restore the journal from a copy; `orchestra status` shows what is still readable.",
+        )
     report = build_report(state)
     errors: list[OrchestraError] = []
     host = open_host(parse_selection(plugins))

@@ -119,8 +119,13 @@ def _grid(
 
 
 def evaluations_allowed(configurations: int, sample: int, budget: float, first_rung: int) -> int:
-    """The grid's budget in evaluations; never less than one rung for everyone."""
-    return max(math.ceil(configurations * sample * budget), configurations * first_rung)
+    """The grid's budget in evaluations.
+
+    Never less than the first rung for everyone and the whole sample for two finalists: a race of a few
+    configurations that ends after eight queries would say nothing.
+    """
+    finalists = min(configurations, 2) * (sample - first_rung)
+    return max(math.ceil(configurations * sample * budget), configurations * first_rung + finalists)
 
 
 def _ab(experiment: Experiment, confirmation: tuple[str, ...]) -> StagePlan:

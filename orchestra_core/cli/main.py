@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from orchestra_core.cli.group import cli
-from orchestra_core.errors import OrchestraError, RunCancelled
+from orchestra_core.errors import OrchestraError, RunCancelled, StorageError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,6 +29,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return RunCancelled.exit_code
+    except OSError as error:
+        told = StorageError(f"cannot write the output: {error.strerror or error}")
+        show_error(told, as_json="--json" in words)
+        return told.exit_code
     except Exception as error:
         show_error(error, as_json="--json" in words, traceback="--debug" in words)
         return error.exit_code if isinstance(error, OrchestraError) else OrchestraError.exit_code

@@ -48,11 +48,11 @@ class Job:
         found = {o.query_id: o for o in observations}
         rankings = {q: o.ranking for q, o in found.items() if o.failure is None}
         block = scorer.score(query_ids, rankings)
-        self.query_ids += query_ids
-        self.observations.update(found)
         empty = np.zeros(0)
-        for name, values in block.items():
-            self.scores[name] = np.concatenate([self.scores.get(name, empty), values])
+        scores = {name: np.concatenate([self.scores.get(name, empty), v]) for name, v in block.items()}
+        # The ids come last: an interrupt in between leaves more figures than ids, never fewer.
+        self.scores, self.observations = scores, {**self.observations, **found}
+        self.query_ids += query_ids
 
     @property
     def failures(self) -> Counter[str]:

@@ -59,7 +59,7 @@ def entries(home: Home) -> list[Entry]:
         if entry is None or entry.get("journal_bytes") != size or entry.keys() != keys:
             entry = _make_entry(home, run_id)
         found.append(entry)
-    return sorted(found, key=lambda e: (str(e["started_at"]), str(e["run_id"])))
+    return sorted(found, key=lambda e: (str(e["started_at"] or e["last_event_at"]), str(e["run_id"])))
 
 
 def _make_entry(home: Home, run_id: str) -> Entry:
@@ -75,6 +75,7 @@ def _entry(run_id: str, state: RunState, reader: JournalReader) -> Entry:
         "status": state.status,
         "started_at": state.started_at,
         "ended_at": state.ended_at,
+        "last_event_at": state.last_event_at,
         "plan_hash": state.started.get("plan_hash", ""),
         "dataset": experiment.get("dataset", ""),
         "runner": state.started.get("runner", ""),

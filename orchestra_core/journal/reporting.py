@@ -25,8 +25,9 @@ def plan_of(state: RunState) -> Plan:
     """The plan that the run was started with. Raises RunNotFound when the journal has no start."""
     if "plan" not in state.started:
         raise RunNotFound(
-            f"the journal of run '{state.run_id}' has no readable beginning",
-            hint="Nothing was sent in that run; its journal can be removed.",
+            "the journal's first line is missing or damaged, so the plan is not known",
+            where=state.run_id,
+            hint="Restore the journal from a copy; the rest of it is readable with `orchestra events`.",
         )
     return Plan.model_validate(state.started["plan"], strict=False)
 

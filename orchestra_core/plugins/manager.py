@@ -85,6 +85,10 @@ class PluginHost:
             _check_names(self.manager, plugin)
             self.manager.register(plugin, name)
             self.manager.check_pending()
+            if not _hooks_of(self.manager, plugin):
+                raise PluginLoadError(
+                    "it has no hooks", hint="Mark functions named after a hook with @hookimpl."
+                )
             _refuse_wrappers(self.manager, plugin)
             model = _settings_model(self.manager, plugin)
             if model is not None:

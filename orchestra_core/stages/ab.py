@@ -153,7 +153,8 @@ def _failure_warnings(baseline: Job, challenger: Job) -> list[str]:
 def _nothing_to_compare(context: RunContext, config_id: str) -> Verdict:
     return Verdict(
         kind="no_difference",
-        reason="the grid found nothing better than the baseline itself",
+        reason="the grid found nothing better than the baseline itself, so no A/B was needed; "
+        "this rests on tuning queries alone",
         metric=context.plan.experiment.objective.maximize,
         baseline=config_id,
         challenger=config_id,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orchestra_wordcount.settings import WordcountSettings
 
 
-# --8<-- [start:settings]
+# docs: [start:settings]
 @hookimpl
 def orchestra_settings() -> type[WordcountSettings]:
     """The model of `plugins: wordcount:`."""
@@ -27,10 +27,10 @@ def orchestra_settings() -> type[WordcountSettings]:
     return WordcountSettings
 
 
-# --8<-- [end:settings]
+# docs: [end:settings]
 
 
-# --8<-- [start:runner]
+# docs: [start:runner]
 @hookimpl
 def orchestra_describe_runner() -> RunnerDescription:
     """Parameters and defaults; this makes the package a runner plugin."""
@@ -50,10 +50,10 @@ def orchestra_runner(request: RunnerRequest) -> WordcountRunner:
     return WordcountRunner(request.dataset, settings)
 
 
-# --8<-- [end:runner]
+# docs: [end:runner]
 
 
-# --8<-- [start:reflect]
+# docs: [start:reflect]
 @hookimpl
 def orchestra_reflect(evidence: RungEvidence) -> Decision | None:
     """The rule `twins`."""
@@ -65,10 +65,10 @@ def orchestra_reflect(evidence: RungEvidence) -> Decision | None:
     return twins(evidence, settings.twins_after)
 
 
-# --8<-- [end:reflect]
+# docs: [end:reflect]
 
 
-# --8<-- [start:report]
+# docs: [start:report]
 @hookimpl
 def orchestra_report(request: ReportRequest) -> None:
     """Write `summary.txt`."""
@@ -77,4 +77,4 @@ def orchestra_report(request: ReportRequest) -> None:
     request.artifacts.write_text("summary.txt", render(request.report))
 
 
-# --8<-- [end:report]
+# docs: [end:report]

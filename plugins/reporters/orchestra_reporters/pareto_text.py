@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestra_reporters.canvas import sentence
-from orchestra_reporters.story import STAYS, VERDICTS, WITHOUT_VERDICT, why_no_verdict
+from orchestra_reporters.story import STAYS, VERDICTS, WITHOUT_VERDICT, is_adopted, why_no_verdict
 from orchestra_reporters.units import figure, with_unit
 
 if TYPE_CHECKING:
-    from orchestra_core.report import Report
-    from orchestra_reporters.points import Point, Scatter
+    from orchestra_core.report import Report, Verdict
+    from orchestra_reporters.points import Scatter
 
 
 def title(report: Report, shown: Scatter) -> str:
-    """The finding, in the figures that the picture shows."""
-    winner, baseline = shown.with_role("winner"), shown.with_role("baseline")
-    if winner and baseline:
-        return _change(report.objective.maximize, baseline, winner)
+    """The finding: for a winner in the A/B's own figures."""
+    if report.verdict is not None and is_adopted(report):
+        return _change(report.verdict)
+    if report.verdict is not None and not report.verdict.queries:
+        return "The baseline stays: on the tuning queries nothing was better"
     if report.verdict is not None:
         return STAYS[report.verdict.kind]
     if not shown.points:
@@ -25,10 +26,16 @@ def title(report: Report, shown: Scatter) -> str:
     return f"{WITHOUT_VERDICT[report.status]}; {_best(report, shown)}"
 
 
-def _change(metric: str, baseline: Point, winner: Point) -> str:
-    quality = f"{metric} from {baseline.quality:.3f} to {winner.quality:.3f}"
-    before, after = with_unit(baseline.latency, "ms"), with_unit(winner.latency, "ms")
-    return f"The winner takes {quality}, p95 latency from {before} to {after}"
+def _change(verdict: Verdict) -> str:
+    """The A/B's figures: those of the points come from the queries that the winner was chosen on."""
+    rows = {row.metric: row for row in verdict.diff_table}
+    told = []
+    if (quality := rows.get(verdict.metric)) and quality.baseline is not None:
+        before, after = figure(quality.baseline, ""), figure(quality.challenger, "")
+        told.append(f"{verdict.metric} from {before} to {after}")
+    if (p95 := rows.get("p95_ms")) and p95.baseline is not None and p95.challenger is not None:
+        told.append(f"p95 from {with_unit(p95.baseline, 'ms')} to {with_unit(p95.challenger, 'ms')}")
+    return f"In the A/B, the winner takes {', '.join(told) or 'the place of the baseline'}"
 
 
 def _best(report: Report, shown: Scatter) -> str:
@@ -41,7 +48,8 @@ def subtitle(report: Report, shown: Scatter) -> str:
     count = len(shown.points)
     few = "" if all(point.complete for point in shown.points) else "up to "
     asked = f" on {few}{shown.queries:,} tuning queries" if shown.queries else ""
-    outcome = VERDICTS[report.verdict.kind].lower() if report.verdict else "none"
+    asked_more = report.verdict is not None and report.verdict.queries > 0
+    outcome = VERDICTS[report.verdict.kind].lower() if report.verdict and asked_more else "none"
     parts = [
         f"{count:,} configuration{'' if count == 1 else 's'} measured{asked}",
         f"dataset {report.dataset}",

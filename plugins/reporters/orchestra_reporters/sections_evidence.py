@@ -31,7 +31,7 @@ def _rung(rung: Rung, metric: str) -> tuple[object, ...]:
     counts = (len(rung.survivors), len(rung.dropped_certain), len(rung.dropped_forced))
     best = figure(rung.best_value, unit_of(metric))
     return (
-        *(rung.rung, rung.queries, rung.entered, *counts, f"{rung.evaluations:,}"),
+        *(rung.rung + 1, rung.queries, rung.entered, *counts, f"{rung.evaluations:,}"),
         *(best, rung.best or MISSING),
     )
 
@@ -77,7 +77,7 @@ def _fate(candidate: Candidate) -> str:
         return "never asked"
     if candidate.dropped_in_rung is None:
         return "reached the end"
-    return f"dropped in rung {candidate.dropped_in_rung}, {candidate.drop or 'unknown why'}"
+    return f"dropped in rung {candidate.dropped_in_rung + 1}, {candidate.drop or 'unknown why'}"
 
 
 def decisions(report: Report) -> str:

@@ -52,8 +52,13 @@ def winner(report: Report) -> str:
     parameters = table(("Parameter", "Value"), _parameters(report.winner.parameters))
     return (
         f"**{escape(report.winner.config_id)}**{kept}\n\n{parameters}"
-        f"\nMeasured on the confirmation queries:\n\n{_figures(report.winner.metrics)}"
+        f"\nMeasured on {_queries(report)}:\n\n{_figures(report.winner.metrics)}"
     )
+
+
+def _queries(report: Report) -> str:
+    asked = report.verdict is not None and report.verdict.queries > 0
+    return "the confirmation queries" if asked else "tuning queries, since there was no A/B"
 
 
 def _parameters(parameters: dict[str, str | int | float | bool]) -> list[tuple[str, str]]:
@@ -93,7 +98,8 @@ def _ab_facts(verdict: Verdict) -> list[str]:
     facts = [
         f"Baseline: {escape(verdict.baseline)}",
         f"Challenger: {escape(verdict.challenger)}",
-        f"Queries: {verdict.queries:,} that nobody tuned on, tested {verdict.looks} time(s)",
+        f"Queries: {verdict.queries:,} that nobody tuned on, "
+        f"tested {'once' if verdict.looks == 1 else f'{verdict.looks} times'}",
         f"Of these, {verdict.wins:,} better, {verdict.ties:,} equal, {verdict.losses:,} worse",
     ]
     if verdict.queries_needed is not None:

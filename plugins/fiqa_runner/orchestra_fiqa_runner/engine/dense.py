@@ -46,7 +46,12 @@ def build_dense(
         connectivity=connectivity,
         expansion_add=expansion_add,
     )
-    graph.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=1)
+    try:
+        graph.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=1)
+    except RuntimeError as error:
+        if "terminated" in str(error):  # usearch's word for a Ctrl-C while it builds
+            raise KeyboardInterrupt from error
+        raise
     graph.save(str(folder / _GRAPH))
     np.save(folder / _VECTORS, vectors, allow_pickle=False)
     np.save(folder / _STARTS, chunks.starts, allow_pickle=False)
