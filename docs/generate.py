@@ -69,7 +69,7 @@ def _fill_files(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
         return f"<!-- file: {match['spec']} -->\n{match['fence']}{_file(match['spec'])}```"
 
-    pattern = r"<!-- file: (?P<spec>\S+) -->\n(?P<fence>```[^\n]*\n)(?:.*?\n)?```"
+    pattern = r"<!-- file: (?P<spec>\S+) -->\n(?P<fence>```[^\n]*\n)(?:.*?\n)??```"
     return re.sub(pattern, replace, text, flags=re.DOTALL)
 
 

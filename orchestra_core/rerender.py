@@ -25,7 +25,7 @@ def render_again(home: Home, run_id: str, plugins: Sequence[str] = ()) -> tuple[
     state = fold(reader)
     if reader.bad_lines:
         raise StorageError(
-            f"{reader.bad_lines} lines of the journal are damaged, so a report might tell another story",
+            f"{reader.bad_lines} lines of the journal are damaged, so a report might differ",
             where=str(reader.path),
             hint="Restore the journal from a copy; `orchestra status` shows what is still readable.",
         )

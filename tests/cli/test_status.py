@@ -72,7 +72,7 @@ def test_a_journal_without_a_beginning_is_told(orchestra, finished):
     journal.write_bytes(b"")
     refused = orchestra("status", run_id)
     assert refused.code == 2
-    assert "has no readable beginning" in refused.err
+    assert "first line is missing or damaged" in refused.err
     assert "Traceback" not in refused.text
 
 

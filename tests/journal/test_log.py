@@ -188,6 +188,7 @@ def test_a_journal_without_an_event_leaves_no_file(path):
 
 
 def test_two_processes_append_without_losing_or_mixing(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     context = multiprocessing.get_context("spawn")
     together = context.Barrier(2)

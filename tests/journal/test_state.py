@@ -95,7 +95,7 @@ def test_an_event_of_a_later_version_only_counts(runs):
 
 
 def test_a_journal_without_a_beginning_is_no_run():
-    with pytest.raises(RunNotFound, match="no readable beginning"):
+    with pytest.raises(RunNotFound, match="first line is missing or damaged"):
         build_report(RunState())
 
 

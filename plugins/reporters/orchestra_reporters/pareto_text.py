@@ -31,11 +31,10 @@ def _change(verdict: Verdict) -> str:
     rows = {row.metric: row for row in verdict.diff_table}
     told = []
     if (quality := rows.get(verdict.metric)) and quality.baseline is not None:
-        before, after = figure(quality.baseline, ""), figure(quality.challenger, "")
-        told.append(f"{verdict.metric} from {before} to {after}")
+        told.append(f"{verdict.metric} from {quality.baseline:.3f} to {quality.challenger or 0.0:.3f}")
     if (p95 := rows.get("p95_ms")) and p95.baseline is not None and p95.challenger is not None:
         told.append(f"p95 from {with_unit(p95.baseline, 'ms')} to {with_unit(p95.challenger, 'ms')}")
-    return f"In the A/B, the winner takes {', '.join(told) or 'the place of the baseline'}"
+    return f"A/B: the winner takes {', '.join(told) or 'the place of the baseline'}"
 
 
 def _best(report: Report, shown: Scatter) -> str:

@@ -98,8 +98,7 @@ def _ab_facts(verdict: Verdict) -> list[str]:
     facts = [
         f"Baseline: {escape(verdict.baseline)}",
         f"Challenger: {escape(verdict.challenger)}",
-        f"Queries: {verdict.queries:,} that nobody tuned on, "
-        f"tested {'once' if verdict.looks == 1 else f'{verdict.looks} times'}",
+        f"Queries: {verdict.queries:,} that nobody tuned on, tested {_times(verdict.looks)}",
         f"Of these, {verdict.wins:,} better, {verdict.ties:,} equal, {verdict.losses:,} worse",
     ]
     if verdict.queries_needed is not None:
@@ -107,6 +106,10 @@ def _ab_facts(verdict: Verdict) -> list[str]:
     if verdict.test:
         facts.append(f"Method: {escape(verdict.test)}")
     return facts + [f"Warning: {escape(warning)}" for warning in verdict.warnings]
+
+
+def _times(looks: int) -> str:
+    return "once" if looks == 1 else f"{looks} times"
 
 
 def publication(report: Report) -> str:

@@ -117,7 +117,7 @@ def test_titles_tell_the_finding(make_report):
     def title(*args, **changes):
         return pareto_png.draw(make_report(*args, **changes), SETTINGS).texts[0].get_text()
 
-    assert "takes recall@10 from 0.620 to 0.763" in title("win", 162)
+    assert "takes recall@10 from 0.660 to 0.712" in title("win", 162)
     assert "baseline stays" in title("regression", 44)
     assert "Undecided" in title("inconclusive", 44)
     assert "stopped early" in title(None, 44, status="early_stopped")
