@@ -8,7 +8,7 @@ import platform
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -26,6 +26,8 @@ from orchestra_core.errors import (
     describe_error,
 )
 from orchestra_core.evaluation.metrics import Scorer, metric_names
+from orchestra_core.exit_codes import exit_code_of
+from orchestra_core.fingerprints import fingerprint_of, measured
 from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType
 from orchestra_core.journal.log import JournalWriter
 from orchestra_core.journal.memory import remember
@@ -56,7 +58,6 @@ STAGES: dict[StageName, ModuleType] = {
     "select": select,
     "publish": publish,
 }
-VERDICT_CODES = {"win": 0, "no_difference": 0, "regression": 1, "inconclusive": 4}
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,6 @@ def run_experiment(session: Session, listeners: Sequence[Listener] = ()) -> Outc
     plan = session.make_plan(dataset)
     recorder = _open_journal(session, plan, listeners)
     return _Run(session, dataset, plan, recorder).carry_out()
-
-
-def exit_code_of(state: RunState) -> int:
-    """The exit code that a finished run's journal stands for."""
-    ending = state.ending or {}
-    if "exit_code" in ending:
-        return int(ending["exit_code"])
-    if (state.publication or {}).get("denied"):
-        return GuardDenied.exit_code
-    return VERDICT_CODES.get((state.verdict or {}).get("kind", ""), OrchestraError.exit_code)
 
 
 class _Run:
@@ -147,8 +138,8 @@ class _Run:
         rulings = session.calls.guard(evidence)
         denied = [r for r in rulings if r.kind == "deny"]
         runner = None if denied else session.calls.runner(session.runner_plugin, self._request())
-        fingerprint = asdict(runner.fingerprint()) if runner else {}
-        self.recorder.record(EventType.RUN_STARTED, self._beginning(fingerprint))
+        seen = measured(runner.fingerprint() if runner else None)
+        self.recorder.record(EventType.RUN_STARTED, self._beginning(seen))
         self.recorder.record_all(
             (EventType.PLUGIN_ERROR, {"error": status.error.as_payload()})
             for status in session.host.statuses.values()
@@ -169,15 +160,16 @@ class _Run:
             emit=self._emit,
         )
 
-    def _beginning(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
+        records = self.session.host.records()
         return {
             "name": self.plan.experiment.name,
             "plan": self.plan.model_dump(mode="json"),
             "plan_hash": self.plan.plan_hash,
             "runner": self.session.runner_plugin,
             "backend": self.plan.experiment.runner.backend or self.session.description.backends[0],
-            "plugins": [r.model_dump(mode="json") for r in self.session.host.records()],
-            "fingerprint": dict(fingerprint),
+            "plugins": [r.model_dump(mode="json") for r in records],
+            "fingerprint": fingerprint_of(self.plan, self.dataset, records, told_by_runner),
             "pid": os.getpid(),
             "host": platform.node(),
         }
