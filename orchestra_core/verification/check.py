@@ -33,6 +33,7 @@ def verify_run(home: Home, run_id: str, open_dataset: Callable[[str], Dataset]) 
     try:
         plan = plan_of(story.state)
     except (RunNotFound, ValueError) as error:  # pydantic's errors are ValueErrors
+        # A damaged beginning is among the differences already; here only what follows from it.
         ledger.missing(story.file, f"the plan cannot be read, so nothing was recomputed: {error}")
         return ledger
     _check_figures(ledger, home, story, plan, _dataset(ledger, plan, open_dataset))

@@ -38,7 +38,8 @@ def check_history(ledger: Ledger, home: Home, story: Story) -> None:
     if home.winners.read_bytes() != json_bytes(records):
         ledger.differs(file, "content", "as written", "written otherwise")
     if published:
-        _check_record(ledger, file, story, records)
+        with ledger.reading(file, f"record of run {ledger.run_id}"):
+            _check_record(ledger, file, story, records)
 
 
 def check_index(ledger: Ledger, home: Home) -> None:

@@ -27,13 +27,10 @@ def check_jobs(ledger: Ledger, home: Home, story: Story, plan: Plan, scorer: Sco
     found: Jobs = {}
     for payload in story.state.jobs.values():
         ledger.checked["jobs"] += 1
-        try:
-            job = _check_job(ledger, home, story.file, plan, scorer, payload)
-        except StorageError as error:
-            ledger.differs(_relative(home, error.where), "content", "readable", error.message)
-            continue
-        if job is not None:
-            found[job.stage, job.configuration.config_id] = job
+        with ledger.reading(story.file, f"job {payload['job_id']}"):
+            job = _read(ledger, home, plan, scorer, payload)
+            if job is not None:
+                found[job.stage, job.configuration.config_id] = job
     return found
 
 
@@ -51,13 +48,18 @@ def check_sha256(ledger: Ledger, home: Home, path: Path, recorded: str | None) -
     return found == recorded
 
 
+def _read(
+    ledger: Ledger, home: Home, plan: Plan, scorer: Scorer | None, payload: Mapping[str, Any]
+) -> Job | None:
+    try:
+        return _check_job(ledger, home, plan, scorer, payload)
+    except StorageError as error:
+        ledger.differs(_relative(home, error.where), "content", "readable", error.message)
+    return None
+
+
 def _check_job(
-    ledger: Ledger,
-    home: Home,
-    journal: str,
-    plan: Plan,
-    scorer: Scorer | None,
-    payload: Mapping[str, Any],
+    ledger: Ledger, home: Home, plan: Plan, scorer: Scorer | None, payload: Mapping[str, Any]
 ) -> Job | None:
     recorded = JobSummary.model_validate(payload, strict=False)
     folder = home.job(recorded.job_id)
@@ -75,6 +77,7 @@ def _check_job(
     kept = {"files", "comparable", "not_comparable_because", "error"}  # said, not computed
     told = recorded.model_dump(mode="json", exclude=kept)
     again = job.summary(home).model_dump(mode="json", exclude=kept)
+    journal = home.relative(home.journal(ledger.run_id))
     ledger.compare(journal, f"job {recorded.job_id}", told, again)
     return job
 

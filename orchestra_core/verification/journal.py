@@ -33,11 +33,8 @@ def check_journal(ledger: Ledger, home: Home) -> Story:
         *lines, rest = path.read_bytes().split(b"\n")
     story = Story(home.relative(path))
     for number, event in _sound_lines(ledger, story.file, lines):
-        try:
+        with ledger.reading(story.file, f"line {number} · {event.event_type}"):
             story.state.apply(event)
-        except (KeyError, TypeError, ValueError) as error:
-            told = f"{type(error).__name__}: {error}"
-            ledger.differs(story.file, f"line {number} · payload", event.event_type.value, told)
         story.events.append(event)
     if rest:
         ledger.differs(story.file, f"line {len(lines) + 1}", _shown(rest), "a line that ends")

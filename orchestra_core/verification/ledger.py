@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from orchestra_core.errors import InfrastructureError
+from orchestra_core.errors import InfrastructureError, OrchestraError
 
 ABSENT = "(absent)"
 
@@ -48,6 +49,15 @@ class Ledger:
     def missing(self, file: str, what: str) -> None:
         """Note that something could not be checked."""
         self.findings.append(Finding("missing", file, what, None, None))
+
+    @contextmanager
+    def reading(self, file: str, what: str) -> Iterator[None]:
+        """A record that makes no sense is a difference, not a crash."""
+        try:
+            yield
+        except (OrchestraError, ValueError, KeyError, TypeError) as error:
+            told = error.message if isinstance(error, OrchestraError) else repr(error)
+            self.differs(file, what, "something that makes sense", told)
 
     def compare(self, file: str, what: str, recorded: Any, recomputed: Any) -> None:
         """Note every leaf of two JSON values that is not the same, floats to the last digit."""

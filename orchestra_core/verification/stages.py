@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.errors import OrchestraError
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.plan import Plan
 from orchestra_core.report import Decision
@@ -34,18 +33,17 @@ def check_stages(ledger: Ledger, evidence: Evidence) -> None:
     """Derive again whatever a stage derived, and compare."""
     story = evidence.story
     for name, check in (("SMOKE_DONE", _smoke), ("GRID_RUNG_DONE", _grid), ("VERDICT", _verdict)):
-        if story.last(name) is None:
-            continue
-        try:
-            check(ledger, evidence)
-        except OrchestraError as error:
-            ledger.differs(story.file, name, "computed in the run", error.message)
+        if story.last(name) is not None:
+            with ledger.reading(story.file, name):
+                check(ledger, evidence)
     check_winner(ledger, story, evidence.plan)
 
 
 def check_winner(ledger: Ledger, story: Story, plan: Plan) -> None:
     """The winner follows from the verdict and the recorded jobs alone."""
-    if (recorded := story.last("SELECT_DONE")) is not None:
+    if (recorded := story.last("SELECT_DONE")) is None:
+        return
+    with ledger.reading(story.file, "SELECT_DONE"):
         again = {"winner": choose(plan, story.state).model_dump(mode="json")}
         ledger.compare(story.file, "SELECT_DONE", recorded, again)
 
