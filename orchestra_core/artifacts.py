@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,18 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+@contextmanager
+def storage_damage(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong in reading a file that a run wrote into a StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot read: {error.strerror or error}", where=str(path)) from error
+    except (ValueError, KeyError, TypeError, EOFError, AttributeError, zlib.error) as error:
+        told = f"the content is damaged ({type(error).__name__}: {error})"
+        raise StorageError(told, where=str(path), hint="Restore the file from a copy.") from error
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:

@@ -49,20 +49,24 @@ class Dataset:
     @property
     def sha256(self) -> str:
         """Content hash of corpus, queries and qrels."""
-        return self._hashed("all", lambda: _hash_pairs(self._parts()))
+        return self._hashed("all", lambda: _hash_pairs(self.parts_sha256))
+
+    @property
+    def parts_sha256(self) -> dict[str, str]:
+        """Content hashes of `corpus`, `queries` and `qrels`, each independent of order."""
+        return {
+            "corpus": self.corpus_sha256,
+            "queries": self._hashed("queries", lambda: _hash_pairs(self.queries)),
+            "qrels": self._hashed("qrels", lambda: _hash_pairs(self._grades())),
+        }
 
     def _hashed(self, key: str, compute: Callable[[], str]) -> str:
         if key not in self._memo:
             self._memo[key] = compute()
         return self._memo[key]
 
-    def _parts(self) -> dict[str, str]:
-        grades = {f"{q}\x1f{d}": str(g) for q, row in self.qrels.items() for d, g in row.items()}
-        return {
-            "corpus": self.corpus_sha256,
-            "queries": _hash_pairs(self.queries),
-            "qrels": _hash_pairs(grades),
-        }
+    def _grades(self) -> dict[str, str]:
+        return {f"{q}\x1f{d}": str(g) for q, row in self.qrels.items() for d, g in row.items()}
 
 
 @dataclass(frozen=True, slots=True)

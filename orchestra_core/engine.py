@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -27,6 +26,8 @@ from orchestra_core.errors import (
     describe_error,
 )
 from orchestra_core.evaluation.metrics import Scorer, metric_names
+from orchestra_core.exit_codes import exit_code_of
+from orchestra_core.fingerprints import fingerprint_of, measured
 from orchestra_core.history import read_history
 from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType
 from orchestra_core.journal.log import JournalWriter
@@ -34,7 +35,7 @@ from orchestra_core.journal.memory import remember
 from orchestra_core.journal.recorder import Listener, Recorder
 from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState
-from orchestra_core.outcome import Outcome, exit_code_of, write_artifacts
+from orchestra_core.outcome import Outcome, write_artifacts
 from orchestra_core.payloads import (
     EventNotice,
     Executor,
@@ -134,8 +135,8 @@ class _Run:
         runner = None if denied else session.calls.runner(session.runner_plugin, self._request())
         if runner is not None:
             closing.callback(self._close, runner)
-        fingerprint = asdict(runner.fingerprint()) if runner else {}
-        self.recorder.record(EventType.RUN_STARTED, self._beginning(fingerprint))
+        seen = measured(runner.fingerprint() if runner else None)
+        self.recorder.record(EventType.RUN_STARTED, self._beginning(seen))
         self.recorder.record_all(
             (EventType.PLUGIN_ERROR, {"error": status.error.as_payload()})
             for status in session.host.statuses.values()
@@ -156,15 +157,16 @@ class _Run:
             emit=self._emit,
         )
 
-    def _beginning(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
+        records = self.session.host.records()
         return {
             "name": self.plan.experiment.name,
             "plan": self.plan.model_dump(mode="json"),
             "plan_hash": self.plan.plan_hash,
             "runner": self.session.runner_plugin,
             "backend": self.plan.experiment.runner.backend or self.session.description.backends[0],
-            "plugins": [r.model_dump(mode="json") for r in self.session.host.records()],
-            "fingerprint": dict(fingerprint),
+            "plugins": [r.model_dump(mode="json") for r in records],
+            "fingerprint": fingerprint_of(self.plan, self.dataset, records, told_by_runner),
             "pid": os.getpid(),
             "host": platform.node(),
         }

@@ -5,7 +5,8 @@
     │   ├── ExperimentError              experiment     2
     │   ├── DataError                    data           2
     │   ├── InvalidName                  name           2
-    │   └── RunNotFound                  run_not_found  2
+    │   ├── RunNotFound                  run_not_found  2
+    │   └── RunsDiffer                   runs_differ    2
     ├── PluginError                      plugin         2
     │   ├── PluginNotFound               plugin_missing 2
     │   ├── PluginLoadError              plugin_load    2
@@ -98,6 +99,12 @@ class RunNotFound(UsageError):
     """No journal of that run id under the reports folder."""
 
     code = "run_not_found"
+
+
+class RunsDiffer(UsageError):
+    """Two runs cannot be compared, because they measured different things."""
+
+    code = "runs_differ"
 
 
 class PluginError(OrchestraError):

@@ -1,4 +1,4 @@
-"""How a run ends: its exit code, its artifacts, and what the caller gets."""
+"""How a run ends: its artifacts, and what the caller gets."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from orchestra_core.artifacts import ArtifactFolder
-from orchestra_core.errors import GuardDenied, OrchestraError, StorageError
+from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.recorder import Recorder
-from orchestra_core.journal.state import RunState
 from orchestra_core.payloads import ReportRequest
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.report import Report
-
-VERDICT_CODES = {"win": 0, "no_difference": 0, "regression": 1, "inconclusive": 4}
 
 
 @dataclass(frozen=True)
@@ -27,16 +24,6 @@ class Outcome:
     artifacts: tuple[str, ...]
     """Paths relative to the home folder."""
     error: BaseException | None = None
-
-
-def exit_code_of(state: RunState) -> int:
-    """The exit code that a finished run's journal stands for."""
-    ending = state.ending or {}
-    if "exit_code" in ending:
-        return int(ending["exit_code"])
-    if (state.publication or {}).get("denied"):
-        return GuardDenied.exit_code
-    return VERDICT_CODES.get((state.verdict or {}).get("kind", ""), OrchestraError.exit_code)
 
 
 def write_artifacts(

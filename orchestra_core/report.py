@@ -112,6 +112,12 @@ class JobSummary(StrictModel):
     latency_breakdown_ms: dict[str, float] = {}
     path: str = ""
     """Folder relative to the home folder."""
+    files: dict[str, str] = {}
+    """File name → SHA-256 of its content when it was written."""
+    comparable: bool = True
+    """False: the index was another one by the end of this job than when the run began."""
+    not_comparable_because: str = ""
+    """What differs, when it is not."""
     error: dict[str, Any] | None = None
 
 

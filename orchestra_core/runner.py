@@ -92,7 +92,10 @@ class Runner(Protocol):
     """The object that asks the target. One per run; `evaluate` may be called from several threads."""
 
     def fingerprint(self) -> Fingerprint:
-        """What is being measured: index, corpus, versions."""
+        """What is being measured: index, corpus, versions.
+
+        Asked at the start and again at the end of each stage; what differs then bars publishing.
+        """
 
     def health(self) -> Health:
         """Checked once before any query is sent."""

@@ -23,6 +23,8 @@ COMMANDS = {
     "status": "Show how far a run is and what it found.",
     "events": "Print or follow a run's journal.",
     "report": "Render a run's artifacts again from its journal.",
+    "verify": "Recompute a run from its files, and compare.",
+    "compare": "Compare two runs on the queries they have in common.",
     "memory": "Maintain the index over runs.",
     "completion": "Print the completion script for your shell.",
 }

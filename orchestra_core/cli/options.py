@@ -65,7 +65,7 @@ def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def run_argument(command: Command) -> Command:
     """RUN: a run id, the beginning of one, or `latest`."""
-    argument = click.argument("run_id", metavar="RUN", shell_complete=_complete_runs)
+    argument = click.argument("run_id", metavar="RUN", shell_complete=complete_runs)
     return argument(command)
 
 
@@ -96,7 +96,8 @@ def _complete_plugins(_ctx: click.Context, _param: click.Parameter, incomplete: 
     return [CompletionItem(f"{done}{comma}{name}") for name in names]
 
 
-def _complete_runs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
+def complete_runs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
+    """Run ids, and `latest`, that begin with what was typed."""
     home = open_home(Request(home=ctx.params.get("home")))
     names = [*home.run_ids(), "latest"]
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

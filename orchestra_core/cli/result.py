@@ -10,7 +10,7 @@ from orchestra_core.artifacts import Home
 from orchestra_core.cli.main import show_error
 from orchestra_core.cli.output import figure, print_table
 from orchestra_core.outcome import Outcome
-from orchestra_core.report import MetricDifference, Report
+from orchestra_core.report import MetricDifference, Report, Verdict
 
 _COLOURS = {"win": "green", "no_difference": "cyan", "regression": "red", "inconclusive": "yellow"}
 
@@ -57,15 +57,14 @@ def show_report(report: Report) -> None:
             f"over {len(report.candidates)} configurations"
         )
     if report.verdict is not None:
-        _show_verdict(report)
+        show_verdict(report.verdict)
+        _show_publication(report)
     for warning in report.warnings:
         click.echo(f"{click.style('Note:', fg='yellow')} {warning}")
 
 
-def _show_verdict(report: Report) -> None:
-    verdict = report.verdict
-    if verdict is None:
-        return
+def show_verdict(verdict: Verdict) -> None:
+    """The verdict in a sentence, its table, and what it rests on."""
     word = click.style(verdict.kind.replace("_", " ").upper(), fg=_COLOURS[verdict.kind], bold=True)
     click.echo(f"Verdict: {word}: {verdict.reason}")
     if verdict.diff_table:
@@ -74,11 +73,14 @@ def _show_verdict(report: Report) -> None:
         print_table(headers, [_cells(row) for row in verdict.diff_table])
         click.echo(f"  baseline    {verdict.baseline}\n  challenger  {verdict.challenger}")
         click.echo(
-            f"  {verdict.queries} confirmation queries: {verdict.wins} won, {verdict.ties} tied, "
+            f"  {verdict.queries} queries: {verdict.wins} won, {verdict.ties} tied, "
             f"{verdict.losses} lost; {share} interval for quality"
         )
     if verdict.queries_needed:
         click.echo(f"  About {verdict.queries_needed:,} confirmation queries would settle it.")
+
+
+def _show_publication(report: Report) -> None:
     if report.published and report.winner:
         click.echo(f"Published: {click.style(report.winner.config_id, fg='green', bold=True)}")
     elif report.not_published_because:

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -16,10 +17,17 @@ from orchestra_core.session import Request
 @click.command("run")
 @experiment_options
 @json_option
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the outcome as JUnit XML for build servers.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress; only the result.")
 def command(
     request: Request,
     as_json: bool,
+    junit: Path | None,
     quiet: bool,
 ) -> None:
     """Carry an experiment from plan to published winner.
@@ -29,7 +37,11 @@ def command(
 
     Exit code: 0 win or no difference, 1 regression or denied by a guard, 2 wrong usage, 3 the target
     or the disk failed, 4 inconclusive, 130 interrupted.
+
+    In JUnit XML a regression or a guard's denial is a failure, trouble with target, disk or plugins is
+    an error, and an inconclusive verdict is skipped.
     """
+    from orchestra_core.cli.junit import StageTimes, refusals_in, write_run
     from orchestra_core.cli.main import show_traceback
     from orchestra_core.cli.output import print_json, silence_stdout
     from orchestra_core.cli.progress import open_display
@@ -37,9 +49,10 @@ def command(
     from orchestra_core.engine import run_experiment
     from orchestra_core.session import open_session
 
-    with open_display(quiet=quiet or as_json) as display, terminating():
+    times = StageTimes()
+    with open_display(quiet=quiet or as_json) as display, terminating(), refusals_in(junit):
         session = open_session(request)
-        outcome = run_experiment(session, [display.on_event])
+        outcome = run_experiment(session, [display.on_event, times.on_event])
     context = click.get_current_context()
     if outcome.error is not None and context.find_root().params["debug"]:
         show_traceback(outcome.error, asked=True)
@@ -50,6 +63,8 @@ def command(
             show_outcome(outcome, session.home)
     except BrokenPipeError:  # a reader that has seen enough does not change how the run ended
         silence_stdout()
+    if junit is not None:
+        write_run(junit, outcome, times)
     context.exit(outcome.exit_code)
 
 

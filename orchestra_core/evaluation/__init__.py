@@ -1,2 +1,2 @@
 """From observations to figures: `metrics` (ir-measures), `latency`, `jobs` (one configuration in one
-stage, its figures and files)."""
+stage and its figures), `job_files` (how a job lies on disk)."""

@@ -1,12 +1,11 @@
 """A job: all observations of one configuration in one stage, its figures, and its folder.
 
-`.runs/<job_id>/metrics.json`, `queries.jsonl` and `run.trec.gz` appear together or not at all.
+`.runs/<job_id>/` is written whole or not at all; `job_files` knows what its files look like.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from orchestra_core.artifacts import Home, json_bytes, write_folder
+from orchestra_core.artifacts import Home, storage_damage, write_folder
+from orchestra_core.errors import MisalignedQueries
+from orchestra_core.evaluation import job_files
 from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed
 from orchestra_core.evaluation.metrics import Scorer, Scores
-from orchestra_core.observation import Failure, LatencySample, Observation
+from orchestra_core.observation import LatencySample, Observation
 from orchestra_core.plan import Configuration
 from orchestra_core.report import JobSummary, Metrics
 
@@ -51,7 +52,9 @@ class Job:
         empty = np.zeros(0)
         scores = {name: np.concatenate([self.scores.get(name, empty), v]) for name, v in block.items()}
         # The ids come last: an interrupt in between leaves more figures than ids, never fewer.
-        self.scores, self.observations = scores, {**self.observations, **found}
+        # In the order asked, whatever order they came in: figures repeat to the last digit.
+        ordered = {q: found[q] for q in query_ids if q in found}
+        self.scores, self.observations = scores, {**self.observations, **ordered}
         self.query_ids += query_ids
 
     @property
@@ -104,64 +107,47 @@ class Job:
             error=dict(error) if error else None,
         )
 
-    def write(self, home: Home, summary: JobSummary) -> None:
-        """Write the job's folder in one step. Raises StorageError, then no folder is left."""
-        write_folder(home.job(self.job_id), self._files(summary))
+    def write(self, home: Home, summary: JobSummary) -> JobSummary:
+        """Write the job's folder in one step; returns the summary with each file's SHA-256.
 
-    def _files(self, summary: JobSummary) -> dict[str, bytes]:
-        probes: dict[str, list[LatencySample]] = {}
-        for sample in self.samples:
-            probes.setdefault(sample.query_id, []).append(sample)
-        lines = (_query_line(self, i, probes) for i in range(len(self.query_ids)))
-        return {
-            "metrics.json": json_bytes(_metrics_file(self, summary)),
-            "queries.jsonl": b"".join(lines),
-            "run.trec.gz": gzip.compress(_trec_run(self).encode(), 1, mtime=0),
-        }
+        Raises StorageError, then no folder is left.
+        """
+        files = job_files.content_of(self, summary)
+        write_folder(home.job(self.job_id), files)
+        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        return summary.model_copy(update={"files": hashes})
 
+    @classmethod
+    def read(
+        cls, home: Home, run_id: str, stage: str, configuration: Configuration, scorer: Scorer
+    ) -> Job:
+        """A finished job from its folder; every score is computed anew from the stored rankings.
 
-def _metrics_file(job: Job, summary: JobSummary) -> dict[str, Any]:
-    return {
-        "job_id": job.job_id,
-        "run_id": job.run_id,
-        "stage": job.stage,
-        "status": summary.status,
-        "config": {"config_id": summary.config_id, "parameters": job.configuration.parameters},
-        "metrics": summary.metrics,
-        "latency_breakdown_ms": summary.latency_breakdown_ms,
-        "failures_by_reason": summary.failures_by_reason,
-        "error": summary.error,
-    }
+        Raises StorageError when a file is missing or damaged.
+        """
+        job = cls(run_id, stage, configuration)
+        found = job_files.read_folder(home.job(job.job_id), configuration.config_id)
+        with storage_damage(home.job(job.job_id) / job_files.QUERIES):
+            job.add_block(found.query_ids, found.observations, scorer)
+        job.samples = found.samples
+        return job
 
+    def only(self, query_ids: Sequence[str]) -> Job:
+        """The job as it would be, had only these of its queries been asked, in this order.
 
-def _query_line(job: Job, index: int, probes: Mapping[str, Sequence[LatencySample]]) -> bytes:
-    query_id = job.query_ids[index]
-    observation = job.observations.get(query_id)
-    content = {
-        "query_id": query_id,
-        "scores": {name: float(values[index]) for name, values in job.scores.items()},
-        "latency_ms": observation.latency_ms if observation else None,
-        "cost": observation.cost if observation else None,
-        "attempts": observation.attempts if observation else 0,
-        "failure": _failure(observation.failure) if observation else None,
-        "probes": [
-            {"latency_ms": p.latency_ms, "cost": p.cost, "failure": _failure(p.failure)}
-            for p in probes.get(query_id, ())
-        ],
-    }
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _failure(failure: Failure | None) -> dict[str, str] | None:
-    return {"reason": failure.reason, "message": failure.message} if failure else None
-
-
-def _trec_run(job: Job) -> str:
-    """TREC run format: query, Q0, document, rank, score, tag; scores fall with rank."""
-    lines = []
-    tag = job.configuration.config_id
-    for query_id in job.query_ids:
-        observation = job.observations.get(query_id)
-        ranking = observation.ranking if observation and observation.failure is None else ()
-        lines += [f"{query_id} Q0 {d} {i} {-i} {tag}" for i, d in enumerate(ranking, 1)]
-    return "\n".join(lines) + ("\n" if lines else "")
+        Raises MisalignedQueries for a query that was not asked.
+        """
+        if unasked := set(query_ids) - set(self.query_ids):
+            raise MisalignedQueries(f"{self.job_id} was not asked {len(unasked)} of these queries")
+        wanted = set(query_ids)
+        place = {query_id: index for index, query_id in enumerate(self.query_ids)}
+        rows = [place[query_id] for query_id in query_ids]
+        return Job(
+            self.run_id,
+            self.stage,
+            self.configuration,
+            tuple(query_ids),
+            {q: self.observations[q] for q in query_ids if q in self.observations},
+            [sample for sample in self.samples if sample.query_id in wanted],
+            {name: values[rows] for name, values in self.scores.items()},
+        )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from orchestra_core.artifacts import Home, exclusive, json_bytes, write_atomic
@@ -62,6 +63,27 @@ def entries(home: Home) -> list[Entry]:
     return sorted(found, key=lambda e: (str(e["started_at"] or e["last_event_at"]), str(e["run_id"])))
 
 
+def altered_entries(home: Home, run_id: str) -> list[Path]:
+    """The index's files that say of a run what its journal does not; those not there say nothing."""
+    fresh = _make_entry(home, run_id)
+    index = home.reports / "memory" / "index.jsonl"
+    expected = {home.memory(run_id): json_bytes(fresh), index: _index_line(fresh).encode()}
+    return [
+        path
+        for path, content in expected.items()
+        if path.is_file() and content not in _pieces(path, whole=path != index)
+    ]
+
+
+def _pieces(path: Path, *, whole: bool) -> list[bytes]:
+    content = path.read_bytes()
+    return [content] if whole else content.splitlines(keepends=True)
+
+
+def _index_line(entry: Entry) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"
+
+
 def _make_entry(home: Home, run_id: str) -> Entry:
     reader = open_journal(home, run_id)
     return _entry(run_id, fold(reader), reader)
@@ -106,5 +128,5 @@ def _read_index(home: Home) -> dict[str, Entry]:
 def _write(home: Home, index: Mapping[str, Entry], changed: list[str]) -> None:
     for run_id in changed:
         write_atomic(home.memory(run_id), json_bytes(index[run_id]))
-    lines = [json.dumps(index[run_id], ensure_ascii=False) + "\n" for run_id in sorted(index)]
+    lines = [_index_line(index[run_id]) for run_id in sorted(index)]
     write_atomic(home.reports / "memory" / "index.jsonl", "".join(lines).encode())

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from orchestra_core.errors import MisalignedQueries
 from orchestra_core.evaluation.jobs import Job
+from orchestra_core.experiment import Experiment
 from orchestra_core.journal.events import EventType
+from orchestra_core.plan import Plan
 from orchestra_core.report import Verdict
 from orchestra_core.stages.comparison import quality_rows, timing_rows
 from orchestra_core.stages.context import RunContext, refuse_dead_target
@@ -39,7 +42,7 @@ def run(context: RunContext) -> None:
         },
     )
     if baseline.config_id == challenger.config_id:
-        verdict = _nothing_to_compare(context, baseline.config_id)
+        verdict = nothing_to_compare(context.plan.experiment, baseline.config_id)
     else:
         verdict = _compare(context, baseline.config_id, challenger.config_id)
     context.recorder.record(EventType.VERDICT, verdict.model_dump(mode="json"))
@@ -49,29 +52,64 @@ def run(context: RunContext) -> None:
 def _compare(context: RunContext, baseline: str, challenger: str) -> Verdict:
     stage = context.plan.stage("ab")
     jobs = context.new_jobs("ab", [baseline, challenger])
-    section = context.plan.experiment.stages.ab
-    sizes = list(np.cumsum([len(rung) for rung in stage.rungs]))
-    errors = spend(1 - section.confidence, [int(size) for size in sizes])
+    experiment = context.plan.experiment
     try:
-        for look, (block, error) in enumerate(zip(stage.rungs, errors, strict=True)):
+        levels = confidences(context.plan)
+        for look, (block, confidence) in enumerate(zip(stage.rungs, levels, strict=True)):
             context.evaluate(jobs, "ab", look, block)
             refuse_dead_target(jobs.values(), block)
             if look == 0:
                 _probe_interleaved(context, jobs, baseline, challenger, block[: stage.probes])
-            if error == 0:  # too early to test at any level that resampling resolves
+            if confidence == 1:  # too early to test at any level that resampling resolves
                 continue
-            verdict = _judge(context, jobs[baseline], jobs[challenger], 1 - error, look + 1)
-            if verdict.kind != "inconclusive" or verdict.queries_needed is None:
+            verdict = judge(experiment, jobs[baseline], jobs[challenger], confidence, look + 1)
+            if _settles(verdict):
                 break
     finally:
         context.finish_jobs(job for job in jobs.values() if job.query_ids)
     return verdict
 
 
-def _judge(
-    context: RunContext, baseline: Job, challenger: Job, confidence: float, looks: int
+def confidences(plan: Plan) -> list[float]:
+    """The confidence of each look, so that all looks together keep the experiment's."""
+    sizes = np.cumsum([len(rung) for rung in plan.stage("ab").rungs])
+    errors = spend(1 - plan.experiment.stages.ab.confidence, [int(size) for size in sizes])
+    return [1 - error for error in errors]
+
+
+def replay(plan: Plan, baseline: Job, challenger: Job) -> Verdict:
+    """The verdict that a finished A/B came to, look by look, from its two jobs.
+
+    Raises MisalignedQueries, TooFewQueries.
+    """
+    asked: tuple[str, ...] = ()
+    if baseline.query_ids != challenger.query_ids:
+        raise MisalignedQueries("the A/B's arms were not asked the same queries")
+    for look, (block, level) in enumerate(
+        zip(plan.stage("ab").rungs, confidences(plan), strict=True), 1
+    ):
+        asked += block
+        if level == 1:
+            continue
+        arms = baseline.only(asked), challenger.only(asked)
+        verdict = judge(plan.experiment, *arms, level, look)
+        if _settles(verdict) or asked == baseline.query_ids:
+            return verdict
+    raise MisalignedQueries("the A/B's queries are not those of the plan")
+
+
+def _settles(verdict: Verdict) -> bool:
+    """Whether no further query could change the verdict."""
+    return verdict.kind != "inconclusive" or verdict.queries_needed is None
+
+
+def judge(
+    experiment: Experiment, baseline: Job, challenger: Job, confidence: float, looks: int
 ) -> Verdict:
-    experiment = context.plan.experiment
+    """The verdict on two jobs over the same queries; the same jobs give it to the last digit.
+
+    Raises MisalignedQueries, TooFewQueries.
+    """
     objective = experiment.objective.maximize
     section = experiment.stages.ab
     quality, p_value = quality_rows(baseline, challenger, objective, confidence, experiment.seed)
@@ -150,12 +188,13 @@ def _failure_warnings(baseline: Job, challenger: Job) -> list[str]:
     return found
 
 
-def _nothing_to_compare(context: RunContext, config_id: str) -> Verdict:
+def nothing_to_compare(experiment: Experiment, config_id: str) -> Verdict:
+    """The verdict when the grid led to the baseline itself."""
     return Verdict(
         kind="no_difference",
         reason="the grid found nothing better than the baseline itself, so no A/B was needed; "
         "this rests on tuning queries alone",
-        metric=context.plan.experiment.objective.maximize,
+        metric=experiment.objective.maximize,
         baseline=config_id,
         challenger=config_id,
         test="none: the arms are one configuration",

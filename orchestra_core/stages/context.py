@@ -13,6 +13,7 @@ from orchestra_core.datasets import Dataset
 from orchestra_core.errors import EarlyStop, TargetError
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.evaluation.metrics import Scorer
+from orchestra_core.fingerprints import changes
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.observation import LatencySample, Observation, Query, Unit, UnitResult
@@ -113,11 +114,15 @@ class RunContext:
         )
 
     def finish_jobs(self, jobs: Iterable[Job]) -> None:
-        """Write the jobs' folders, then say so in the journal."""
+        """Write the jobs' folders, then say so in the journal.
+
+        When the target's index is no longer what it was at the start, the jobs are marked.
+        """
         done = []
+        changed = changes(self.recorder.state.started.get("fingerprint", {}), self.runner)
+        mark = {"comparable": not changed, "not_comparable_because": changed}
         for job in jobs:
-            summary = job.summary(self.home)
-            job.write(self.home, summary)
+            summary = job.write(self.home, job.summary(self.home).model_copy(update=mark))
             event = EventType.JOB_DONE if summary.status == "ok" else EventType.JOB_FAILED
             done.append((event, summary.model_dump(mode="json")))
         self.recorder.record_all(done)

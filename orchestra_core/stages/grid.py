@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.evaluation.metrics import FINER
 from orchestra_core.experiment import Objective
 from orchestra_core.journal.events import EventType
+from orchestra_core.plan import Plan
 from orchestra_core.report import Decision, Rung
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
@@ -63,7 +64,8 @@ def _run_rung(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[di
     )
     decisions = context.reflect(evidence)
     survivors = surviving(list(alive), decisions)
-    _record_rung(context, rung, alive, survivors, decisions)
+    summary = summarise(context.plan, rung, alive, survivors, decisions)
+    context.recorder.record(EventType.GRID_RUNG_DONE, summary.model_dump(mode="json"))
     stop_if_told(decisions)
     refuse_dead_target(alive.values(), block)
     stop = any(d.kind == "early_stop" for d in decisions)
@@ -125,19 +127,20 @@ def _is_timed(job: Job) -> bool:
     return any(o.latency_ms is not None for o in job.observations.values())
 
 
-def _record_rung(
-    context: RunContext,
+def summarise(
+    plan: Plan,
     rung: int,
-    alive: dict[str, Job],
-    survivors: list[str],
+    alive: Mapping[str, Job],
+    survivors: Sequence[str],
     decisions: Sequence[Decision],
-) -> None:
-    objective = context.plan.experiment.objective
+) -> Rung:
+    """What GRID_RUNG_DONE says of a rung, given the jobs as they stood then."""
+    objective = plan.experiment.objective
     certain = {config_id for decision in decisions for config_id in decision.certain}
     dropped = [config_id for config_id in alive if config_id not in set(survivors)]
     leader = leading([alive[config_id] for config_id in survivors], objective)
-    block = context.plan.stage("grid").rungs[rung]
-    summary = Rung(
+    block = plan.stage("grid").rungs[rung]
+    return Rung(
         rung=rung,
         queries=len(leader.query_ids),
         entered=len(alive),
@@ -148,7 +151,6 @@ def _record_rung(
         best_value=leader.metrics()[objective.maximize],
         evaluations=len(alive) * len(block),
     )
-    context.recorder.record(EventType.GRID_RUNG_DONE, summary.model_dump(mode="json"))
 
 
 def _standing(job: Job, metric: str) -> Standing:

@@ -9,6 +9,7 @@ from orchestra_core.errors import HookError, StorageError, describe_error
 from orchestra_core.history import add_winner, read_history
 from orchestra_core.journal.events import EventType, now
 from orchestra_core.journal.recorder import Recorder
+from orchestra_core.journal.state import RunState, changed_index
 from orchestra_core.payloads import GuardEvidence, PolicyIntent, PolicyReceipt, PolicyRequest
 from orchestra_core.report import Ruling, Verdict, Winner
 from orchestra_core.stages.context import RunContext
@@ -24,6 +25,9 @@ def run(context: RunContext) -> None:
     state = context.recorder.state
     verdict = Verdict.model_validate(state.verdict, strict=False)
     winner = Winner.model_validate((state.selected or {})["winner"], strict=False)
+    if told := next(filter(None, map(changed_index, state.jobs.values())), ""):
+        _done(context, published=False, reason=f"{told}, so nothing can be compared", comparable=False)
+        return
     if winner.is_baseline:
         _done(context, published=False, reason=f"the verdict is {verdict.kind}: {verdict.reason}")
         return
@@ -35,7 +39,7 @@ def run(context: RunContext) -> None:
     asked: list[Asked] = []
     try:
         _apply_policies(context, winner, asked)
-        add_winner(context.home, _record(context, verdict, winner))
+        add_winner(context.home, winner_record(state, verdict, winner, now()))
     except BaseException as error:  # an interrupt or a full disk must not leave a policy in force
         if not _is_published(context):
             _roll_back(context, winner, asked, error)
@@ -44,7 +48,7 @@ def run(context: RunContext) -> None:
 
 
 def _rule(context: RunContext, verdict: Verdict, winner: Winner) -> list[Ruling]:
-    baseline = metrics_of(context, context.plan.baseline.config_id)
+    baseline = metrics_of(context.recorder.state, context.plan.baseline.config_id)
     rulings = context.calls.guard(
         GuardEvidence("publish", context.run_id, context.plan, verdict, winner, baseline)
     )
@@ -107,18 +111,26 @@ def _roll_back(
         )
 
 
-def _record(context: RunContext, verdict: Verdict, winner: Winner) -> dict[str, Any]:
-    decisions = context.recorder.state.decisions
+def winner_record(state: RunState, verdict: Verdict, winner: Winner, timestamp: str) -> dict[str, Any]:
+    """What the history keeps of a published winner."""
+    decisions = state.decisions
     shaping = [d for d in decisions if d["kind"] != "keep"] or decisions  # as Report.grid_decision
     return {
-        "run_id": context.run_id,
-        "timestamp": now(),
+        "run_id": state.run_id,
+        "timestamp": timestamp,
         "winner": winner.model_dump(mode="json", include={"config_id", "parameters", "metrics"}),
         "ab_diff": [row.model_dump(mode="json") for row in verdict.diff_table],
         "grid_decision": dict(shaping[-1]) if shaping else None,
     }
 
 
-def _done(context: RunContext, *, published: bool, reason: str, denied: bool = False) -> None:
-    payload = {"published": published, "reason": reason, "denied": denied}
-    context.recorder.record(EventType.PUBLISH_DONE, payload)
+def _done(
+    context: RunContext,
+    *,
+    published: bool,
+    reason: str,
+    denied: bool = False,
+    comparable: bool = True,
+) -> None:
+    told = {"published": published, "reason": reason, "denied": denied, "comparable": comparable}
+    context.recorder.record(EventType.PUBLISH_DONE, told)

@@ -96,6 +96,8 @@ class StubTarget:
     """True: `evaluate` times requests itself, so the grid needs no probes."""
     shares_work: bool = False
     healthy: bool = True
+    index: str = "1"
+    """Stands for the content of the index; change it during a run to swap the index under it."""
     foreign_ids: bool = False
     """True: rankings name documents that the dataset does not have."""
     seed: int = 0
@@ -132,8 +134,10 @@ class OpenStub:
     closed: int = 0
 
     def fingerprint(self) -> Fingerprint:
-        """Made of the dataset alone."""
-        return Fingerprint("stub 1", self.dataset.corpus_sha256, len(self.dataset.corpus))
+        """Made of the dataset and the target's `index`."""
+        corpus = self.dataset.corpus
+        index = {"stub": hashlib.sha256(self.target.index.encode()).hexdigest()}
+        return Fingerprint("stub 1", self.dataset.corpus_sha256, len(corpus), index)
 
     def health(self) -> Health:
         """As the target was told to be."""

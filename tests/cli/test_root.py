@@ -94,7 +94,7 @@ def test_an_unknown_command_names_the_nearest(typed, meant, orchestra):
 
 
 def test_a_command_like_no_other_lists_the_known_ones(orchestra):
-    assert "Known: completion, config, data" in orchestra("zzzzzz").err
+    assert "Known: compare, completion, config, data" in orchestra("zzzzzz").err
 
 
 def test_wrong_usage_is_json_when_json_is_asked_for(orchestra):

@@ -50,6 +50,12 @@ def test_it_wins_and_says_so(told, run_id):
     assert {"recall@10", "ndcg@10", "mrr@10", "p50_ms", "p95_ms", "cost_per_query"} <= set(rows)
 
 
+def test_it_can_be_computed_again_to_the_last_digit(module_script, told, run_id):
+    result = module_script("verify", run_id)
+    assert result.code == 0, result.text
+    assert "Everything agrees." in result.out
+
+
 def test_what_is_piped_is_lines_without_control_codes(told):
     assert "\x1b" not in told.text
     assert "\r" not in told.text

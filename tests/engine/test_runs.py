@@ -444,6 +444,7 @@ def test_job_figures_can_be_computed_again_from_its_files(run_orchestra, stub_da
         "latency_ms",
         "cost",
         "attempts",
+        "breakdown_ms",
         "failure",
         "probes",
     ]

@@ -107,7 +107,8 @@ def warnings(report: Report) -> str:
 def provenance(report: Report) -> str:
     """Who took part, and exactly what was measured."""
     plugins = [(p.name, p.version, p.distribution) for p in report.plugins]
-    facts = [("plan", report.plan_hash), *_flat(report.fingerprint)]
+    told = {key: value for key, value in report.fingerprint.items() if key != "plugins"}
+    facts = _flat({"plan_hash": report.plan_hash, **told})
     listed = table(("Plugin", "Version", "Distribution"), plugins) + "\n" if plugins else ""
     return listed + table(("Fingerprint", "Value"), facts)
 

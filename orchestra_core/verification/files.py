@@ -1,0 +1,60 @@
+"""Files beside the jobs: artifacts by hash, the chained history of winners, the index over runs."""
+
+from __future__ import annotations
+
+from orchestra_core.artifacts import Home, json_bytes
+from orchestra_core.errors import StorageError
+from orchestra_core.history import Record, broken_records, read_history
+from orchestra_core.journal.memory import altered_entries
+from orchestra_core.report import Verdict, Winner
+from orchestra_core.stages.publish import winner_record
+from orchestra_core.verification.jobs import check_sha256
+from orchestra_core.verification.journal import Story
+from orchestra_core.verification.ledger import Ledger
+
+
+def check_artifacts(ledger: Ledger, home: Home, story: Story) -> None:
+    """Every artifact still is what ARTIFACT_WRITTEN says."""
+    for path, recorded in story.state.artifacts.items():
+        check_sha256(ledger, home, home.root / path, recorded)
+
+
+def check_history(ledger: Ledger, home: Home, story: Story) -> None:
+    """The chain of winners is whole, and holds this run's record if it published one."""
+    file = home.relative(home.winners)
+    published = (story.state.publication or {}).get("published", False)
+    if not home.winners.is_file():
+        if published:
+            ledger.missing(file, "the file is not there")
+        return
+    ledger.checked["files"] += 1
+    try:
+        records = read_history(home)
+    except StorageError as error:
+        ledger.differs(file, "content", "readable", error.message)
+        return
+    for run_id in broken_records(records):
+        ledger.differs(file, f"record of run {run_id} · hash", "of this record and the last", "another")
+    if home.winners.read_bytes() != json_bytes(records):
+        ledger.differs(file, "content", "as written", "written otherwise")
+    if published:
+        with ledger.reading(file, f"record of run {ledger.run_id}"):
+            _check_record(ledger, file, story, records)
+
+
+def check_index(ledger: Ledger, home: Home) -> None:
+    """The index over runs says of this run what its journal says."""
+    for path in altered_entries(home, ledger.run_id):
+        ledger.differs(home.relative(path), f"entry of run {ledger.run_id}", "another", "the journal's")
+
+
+def _check_record(ledger: Ledger, file: str, story: Story, records: list[Record]) -> None:
+    own = next((record for record in records if record.get("run_id") == ledger.run_id), None)
+    if own is None:
+        ledger.missing(file, f"the record of run {ledger.run_id} is not there")
+        return
+    verdict = Verdict.model_validate(story.state.verdict, strict=False)
+    winner = Winner.model_validate((story.state.selected or {})["winner"], strict=False)
+    again = winner_record(story.state, verdict, winner, own.get("timestamp", ""))
+    recorded = {key: value for key, value in own.items() if key != "hash"}
+    ledger.compare(file, f"record of run {ledger.run_id}", recorded, again)

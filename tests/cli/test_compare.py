@@ -1,0 +1,102 @@
+"""`orchestra compare`: pairs on common queries, refusals, exit codes."""
+
+import json
+
+import pytest
+
+from orchestra_core.journal.events import Event, parse_line
+
+WORDS = ("--plugins", "stub_target")
+
+
+@pytest.fixture
+def runs(finished):
+    home, second = finished
+    (first,) = [p.stem for p in (home / "reports" / "events").glob("first-*.jsonl")]
+    return first, second
+
+
+def change_start(home, run_id, change):
+    """Rewrite what RUN_STARTED says of what was measured."""
+    path = home / "reports" / "events" / f"{run_id}.jsonl"
+    head, rest = path.read_bytes().split(b"\n", 1)
+    event = parse_line(head)
+    payload = json.loads(json.dumps(event.payload))
+    change(payload["fingerprint"])
+    line = Event(event.seq, event.run_id, event.event_type, payload, event.created_at).to_line()
+    path.write_bytes(line + rest)
+
+
+def test_a_win_of_one_configuration_over_another(orchestra, runs):
+    configs = ("--config", "q0p3", "--config", "q0p9")
+    result = orchestra("compare", *runs, *WORDS, *configs)
+    assert result.code == 0, result.text
+    assert "40 common queries of 40 and 40, from the stage ab" in result.out
+    assert "Verdict: WIN" in result.out
+    assert "30 won, 10 tied, 0 lost" in result.out
+    again = orchestra("compare", *runs, *WORDS, *reversed_configs(configs), "--json")
+    assert again.code == 1
+    assert again.json["verdict"]["kind"] == "regression"
+    assert (again.json["common"], again.json["asked"]) == (40, [40, 40])
+
+
+def reversed_configs(configs):
+    return ("--config", configs[3], "--config", configs[1])
+
+
+def test_winners_are_compared_unless_told(orchestra, runs):
+    found = orchestra("compare", *runs, *WORDS, "--json")
+    assert found.code == 4  # one configuration on 40 queries: not the same within 0.005 for certain
+    verdict = found.json["verdict"]
+    assert (verdict["baseline"], verdict["challenger"]) == ("q0p9", "q0p9")
+    assert (verdict["wins"], verdict["ties"], verdict["losses"]) == (0, 40, 0)
+
+
+def test_only_common_queries_count(orchestra, runs):
+    words = ("run", *WORDS, "--set", "stages.ab.sample=25", "--set", "seed=7", "--json")
+    other = orchestra(*words).json["run_id"]
+    found = orchestra("compare", runs[0], other, *WORDS, "--json").json
+    first, second = found["asked"]
+    assert 0 < found["common"] < min(first, second)
+    assert found["verdict"]["queries"] == found["common"]
+
+
+def test_a_configuration_of_the_grid(orchestra, runs):
+    found = orchestra("compare", *runs, *WORDS, "--config", "q0p5", "--json")
+    assert found.json["stage"] == "grid"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda p: p["dataset"].update(qrels="0" * 64), "dataset qrels: "),
+        (lambda p: p["dataset"].update(corpus="0" * 64), "dataset corpus: "),
+        (lambda p: p["indexes"].update(stub="0" * 64), "index 'stub': "),
+        (lambda p: p.update(documents=201), "documents: 200 and 201"),
+    ],
+    ids=["qrels", "corpus", "index", "documents"],
+)
+def test_runs_on_other_data_are_refused(orchestra, finished, runs, change, told):
+    change_start(finished[0], runs[1], change)
+    result = orchestra("compare", *runs, *WORDS)
+    assert result.code == 2
+    assert "the runs measured different things" in result.err
+    assert told in result.err
+
+
+def test_other_versions_may_be_compared(orchestra, finished, runs):
+    change_start(finished[0], runs[1], lambda p: p.update(target="stub 2", versions={"x": "2"}))
+    assert orchestra("compare", *runs, *WORDS, "--config", "q0p9").code == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--config", "q0p8"), "did not ask configuration 'q0p8'"),
+        (("--config", "a", "--config", "b", "--config", "c"), "at most twice"),
+    ],
+)
+def test_wrong_configurations(orchestra, runs, words, told):
+    result = orchestra("compare", *runs, *WORDS, *words)
+    assert result.code == 2
+    assert told in result.err
