@@ -25,8 +25,9 @@ MAX_UNTIMED_SHARE = 0.05
 """More failed timed requests than this in an arm, and its margins are not shown to hold."""
 INTERLEAVE = 10
 TEST = (
-    "paired by query; BCa bootstrap interval (9,999 resamples); sign-flip randomisation p-value, Holm "
-    "over quality metrics; latency percentiles by paired bootstrap over interleaved A B B A requests"
+    "paired by query; empirical likelihood interval for bounded differences; sign-flip randomisation "
+    "p-value, Holm over quality metrics; latency percentiles by paired bootstrap over interleaved "
+    "A B B A requests"
 )
 
 

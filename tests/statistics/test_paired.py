@@ -173,3 +173,24 @@ def test_queries_needed(delta, low, high, epsilon, needed):
 def test_a_look_too_early_to_resolve_gets_nothing():
     shares = spend(0.05, [200, 8000])
     assert shares == [0.0, pytest.approx(0.05)]
+
+
+@pytest.mark.parametrize(("differing", "shift"), [(0.02, 0.5), (0.04, 0.5), (0.1, 0.7), (0.3, 0.6)])
+def test_intervals_cover_where_few_queries_differ(differing, shift):
+    """Sparse differences of +1 and -1: the truth lies within at least 94 of 100 intervals."""
+    rng, queries, repetitions = np.random.default_rng(7), 200, 300
+    truth = differing * (2 * shift - 1)
+    covered = 0
+    for _ in range(repetitions):
+        signs = np.where(rng.random(queries) < shift, 1.0, -1.0)
+        difference = np.where(rng.random(queries) < differing, signs, 0.0)
+        found = paired_difference(np.zeros(queries), difference)
+        covered += found.ci_low - 1e-12 <= truth <= found.ci_high + 1e-12
+    assert covered / repetitions >= 0.94 - 2 * (0.95 * 0.05 / repetitions) ** 0.5
+
+
+def test_interval_and_test_never_contradict_each_other():
+    difference = np.array([1.0] * 3 + [0.0] * 321)
+    found = paired_difference(np.zeros(324), difference)
+    assert found.p_value == 0.25
+    assert found.ci_low <= 0 < found.ci_high
