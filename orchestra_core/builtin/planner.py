@@ -65,8 +65,11 @@ def split_queries(
 
 
 def rung_sizes(sample: int, budget: float) -> list[int]:
-    """Cumulative queries after each rung: doubling, the first one half of an even budget."""
-    first = min(sample, max(SMALLEST_RUNG, round(sample * budget / 2)))
+    """Cumulative queries after each rung: doubling, the first one a third of an even budget.
+
+    Small first rungs leave the most for those that matter; below five queries, luck decides.
+    """
+    first = min(sample, max(SMALLEST_RUNG, round(sample * budget / 3)))
     sizes = [first]
     while sizes[-1] < sample:
         # A last rung of less than half a step would cost a reflection and tell little.
