@@ -17,8 +17,8 @@ DecisionKind = Literal["keep", "shrink", "early_stop"]
 VerdictKind = Literal["win", "no_difference", "regression", "inconclusive"]
 RulingKind = Literal["allow", "warn", "deny"]
 Drop = Literal["certain", "equivalent", "forced"]
-"""Why a configuration left the race: beaten or infeasible beyond doubt; as good as one that stayed and no
-cheaper; or to keep the budget."""
+"""Why a configuration left the race: beaten or infeasible beyond doubt; as good as one that stayed and
+no cheaper; or to keep the budget."""
 Metrics = dict[str, float | None]
 """Metric key (`recall@10`, `p95_ms`, `cost_per_query`, `count`, `failures`, …) → figure; None where
 nothing was measured. Latencies in milliseconds, cost in USD, qualities in 0..1."""
@@ -38,8 +38,8 @@ class Decision(StrictModel):
     certain: tuple[str, ...] = Field(default=(), strict=False)
     """For `shrink`: those dropped because the evidence settles it."""
     equivalent: tuple[str, ...] = Field(default=(), strict=False)
-    """For `shrink`: those dropped because a cheaper one that stays is as good within epsilon; drops that
-    are neither certain nor equivalent are forced ones."""
+    """For `shrink`: those dropped because a cheaper one that stays is as good within epsilon; drops
+    that are neither certain nor equivalent are forced ones."""
     scope: Literal["stage", "run"] = "stage"
     """For `early_stop`: whether this stage ends (and the next begins), or the whole run."""
     plugin: str = ""

@@ -21,7 +21,7 @@ Order = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a race ended. `kept_best`: whether the true best, or a row equal to it, was among the last."""
+    """Where a race ended. `kept_best`: whether the true best, or its equal, was among the last."""
 
     winner: int
     evaluations: int
@@ -76,7 +76,7 @@ def certain_only(field: Field, order: Order, sizes: Sequence[int]) -> bool:
 
 
 def halving(field: Field, order: Order, budget: float) -> Outcome:
-    """Plain successive halving on paired queries (Karnin, Koren & Somekh 2013): equal spending a round."""
+    """Successive halving on paired queries (Karnin, Koren & Somekh 2013): equal spending a round."""
     count, sample = field.scores.shape
     rounds = int(np.ceil(np.log2(count)))
     allowed = int(budget * count * sample)
@@ -85,7 +85,9 @@ def halving(field: Field, order: Order, budget: float) -> Outcome:
         block = min(sample - asked, allowed // rounds // len(alive))
         asked += block
         spent += block * len(alive)
-        means = field.scores[np.ix_(alive, order[:asked])].mean(axis=1) if asked else np.zeros(len(alive))
+        means = (
+            field.scores[np.ix_(alive, order[:asked])].mean(axis=1) if asked else np.zeros(len(alive))
+        )
         best_first = np.argsort(-means, kind="stable")
         alive = alive[np.sort(best_first[: max(1, (len(alive) + 1) // 2)])]
     return _outcome(field, order, alive, asked, spent, {})

@@ -12,9 +12,9 @@ Samples = NDArray[np.float64]
 def percentile_exceeds(samples: Samples, limit: float, percentile: float, error: float) -> bool:
     """Whether the true percentile lies above `limit`, wrong with a chance of at most `error`.
 
-    `samples`: float64 (n,), any unit, independent; `percentile`: 0..100. Were the limit kept, each sample
-    would exceed it with a chance of at most 1 - percentile/100, so how many do is bounded by the binomial
-    distribution (the sign test; Conover 1999, "Practical Nonparametric Statistics", 3.2).
+    `samples`: float64 (n,), any unit, independent; `percentile`: 0..100. Were the limit kept, each
+    sample would exceed it with a chance of at most 1 - percentile/100, so how many do is bounded by
+    the binomial distribution (the sign test; Conover 1999, "Practical Nonparametric Statistics", 3.2).
     """
     above = int((samples > limit).sum())
     if above == 0:

@@ -1,9 +1,9 @@
 """Configurations are not strangers: what their neighbours in the space say of two that scored alike.
 
-Two configurations that scored the very same on a few queries may be twins (`top_k` 20 and 30 where only ten
-are looked at) or may have tied by chance. Their own scores cannot tell. But other pairs that differ in just
-the same parameters can: where most of those never differ either, the parameter does nothing; where most
-differ, the tie is luck. Used by `racing`; pure functions.
+Two configurations that scored the very same on a few queries may be twins (`top_k` 20 and 30 where
+only ten are looked at) or may have tied by chance. Their own scores cannot tell. But other pairs that
+differ in just the same parameters can: where most of those never differ either, the parameter does
+nothing; where most differ, the tie is luck. Used by `racing`; pure functions.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def coded(parameters: Sequence[Mapping[str, object]]) -> Integers:
 def equivalence(scores: Floats, finer: Floats, codes: Integers, epsilon: float) -> Floats:
     """Probability that each pair's true means lie within `epsilon`; float64 (n, n), diagonal 1.
 
-    `scores`, `finer`: the objective and a finer metric, float64 of shape (n, n_queries), values 0..1; only
-    the objective's means count, but whoever differs in either is no twin. `codes`: int64 of shape
-    (n, n_parameters), see `coded`. Pairs that differ in the same parameters by the same ranks form a family. Of each family an unknown share are
-    twins that never differ; the others differ on a query with an unknown rate. Share and rate are the
-    family's maximum-likelihood estimates under this zero-inflated binomial model (Lambert 1992,
-    Technometrics 34), found by EM: empirical Bayes. Queries on which everybody scored alike tell nothing
-    and are left out. A pair that has differed is judged by the normal approximation to its own mean
-    difference, with its own variance or its family's, whichever is larger. This is a model, not a
-    guarantee: a pair of twins never differs again only if the family is what it seems.
-    Raises ValueError when the shapes differ.
+    `scores`, `finer`: the objective and a finer metric, float64 of shape (n, n_queries), values 0..1;
+    only the objective's means count, but whoever differs in either is no twin. `codes`: int64 of shape
+    (n, n_parameters), see `coded`. Pairs that differ in the same parameters by the same ranks form a
+    family. Of each family an unknown share are twins that never differ; the others differ on a query
+    with an unknown rate. Share and rate are the family's maximum-likelihood estimates under this
+    zero-inflated binomial model (Lambert 1992, Technometrics 34), found by EM: empirical Bayes.
+    Queries on which everybody scored alike tell nothing and are left out. A pair that has differed is
+    judged by the normal approximation to its own mean difference, with its own variance or its
+    family's, whichever is larger. This is a model, not a guarantee: a pair of twins never differs
+    again only if the family is what it seems. Raises ValueError when the shapes differ.
     """
     if len(scores) != len(codes) or scores.shape != finer.shape:
         raise ValueError(f"shapes differ: {scores.shape}, {finer.shape} and {codes.shape}")
@@ -71,7 +71,8 @@ def equivalence(scores: Floats, finer: Floats, codes: Integers, epsilon: float) 
 def twin_probability(differing: Integers, family: Integers, queries: int) -> Floats:
     """Chance that pairs which did not differ on any of `queries` never will; float64 (n_pairs,).
 
-    `differing`: on how many queries each pair differed; `family`: numbers from 0; both int64 (n_pairs,).
+    `differing`: on how many queries each pair differed; `family`: numbers from 0; both int64
+    (n_pairs,).
     """
     shares = _twin_shares(differing, family, queries)
     return np.where(differing == 0, shares[family], 0.0)
@@ -79,7 +80,8 @@ def twin_probability(differing: Integers, family: Integers, queries: int) -> Flo
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """Per family, arrays of shape (n_families,): pairs, pairs that never differed, differing queries."""
+    """Per family, arrays of shape (n_families,): pairs, pairs that never differed, differing
+    queries."""
 
     pairs: Floats
     alike: Floats
@@ -137,7 +139,8 @@ def _differing(scores: NDArray[np.complex128]) -> Integers:
 
 
 def _families(codes: Integers) -> Integers:
-    """A number for the parameters in which each two rows differ, and by how much; shape (n, n), from 0."""
+    """A number for the parameters in which each two rows differ, and by how much; shape (n, n), from
+    0."""
     count = len(codes)
     families = np.zeros((count, count), dtype=np.int64)
     for column in codes.T:

@@ -1,4 +1,4 @@
-"""One step of the race: who is beaten beyond doubt, who is as good as another, who must go for the budget."""
+"""One step of the race: who is beaten beyond doubt, as good as another, or over the budget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BETS = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8])
 """Shares of its wealth that the bettor stakes; below 1, since a difference may be -1."""
 
 
-LIKELY = 0.8
+LIKELY = 0.65
 """Where the budget forces drops, probable twins of a better one go before anybody else."""
 
 
@@ -35,8 +35,8 @@ def beaten_beyond_doubt(
 
     `scores`: float64 of shape (n_configurations, n_queries), values 0..1, columns are queries.
     `delta`: chance that the race ever names the true best, whenever and however often it is asked;
-    `field`: configurations that entered the race, over whose pairs the chance is shared; `may_lead`: bool
-    (n_configurations,), rows that the leader may be one of; any by default.
+    `field`: configurations that entered the race, over whose pairs the chance is shared; `may_lead`:
+    bool (n_configurations,), rows that the leader may be one of; any by default.
     Against each row, the leader bets on their paired difference; a row is beaten when the bettor's
     wealth exceeds (field - 1) / delta. Wealth is a mixture over fixed bets, a nonnegative martingale
     when the row is no worse, so Ville's inequality bounds it at all times at once (Waudby-Smith &
@@ -76,12 +76,12 @@ def race_step(
 
     `scores`, `finer`: the objective and a finer metric, both float64 (n_configurations, n_queries).
     `delta` and `field` are those of `beaten_beyond_doubt`. Only the objective proves anything; the
-    finer metric orders what the objective ties. `alike`: probability that two rows are equivalent, float64
-    (n, n), see `neighbours.equivalence`; None: no two are. Rows that are so with 1 - delta collapse to the
-    one that `cheapest` names. Where `keep_at_most` is less than what is left, probable twins of a better
-    row go first, then the weaker. `eligible`: bool (n,), rows that may lead; the others prove nothing
-    against anybody, and come last. Rows come in plan order, which breaks the last ties.
-    Raises ValueError when the shapes differ.
+    finer metric orders what the objective ties. `alike`: probability that two rows are equivalent,
+    float64 (n, n), see `neighbours.equivalence`; None: no two are. Rows that are so with 1 - delta
+    collapse to the one that `cheapest` names. Where `keep_at_most` is less than what is left, probable
+    twins of a better row go first, then the weaker. `eligible`: bool (n,), rows that may lead; the
+    others prove nothing against anybody, and come last. Rows come in plan order, which breaks the last
+    ties. Raises ValueError when the shapes differ.
     """
     if scores.shape != finer.shape:
         raise ValueError(f"shapes differ: {scores.shape} and {finer.shape}")

@@ -13,27 +13,21 @@ Floats = NDArray[np.float64]
 
 
 def regret_bound(differences: Sequence[Floats], confidence: float) -> float:
-    """Upper bound on the largest true mean among `differences`, simultaneous over all of them; at least 0.
+    """Upper bound on the largest true mean among `differences`, simultaneous over all of them; at
+    least 0.
 
     `differences`: per dropped configuration its scores minus the leader's on the queries that both were
-    asked, float64 (n_queries,), in the objective's unit; n may differ. The true means are taken for draws
-    from one normal field whose centre and spread the means themselves tell (empirical Bayes; Efron &
-    Morris 1975, "Data analysis using Stein's estimator"): a configuration of a weak field that did well
-    on five queries did so by luck. The bound is where all posteriors, taken for independent, lie below
-    with probability `confidence`. A model, not a guarantee; exact bounds say nothing after five queries.
+    asked, float64 (n_queries,), in the objective's unit; n may differ. Each mean is taken for normal
+    around its true value, all for independent (Sidak 1967, JASA 62; conservative, as they share the
+    leader), and the bound is where all true values lie below with probability `confidence`. An
+    approximation: after few queries the distribution is not normal, and the leader was chosen for its
+    luck. Exact bounds, such as those of `racing`, would say nothing here.
     Raises ValueError when there are no differences, or an empty one.
     """
     if not differences or not all(d.size for d in differences):
         raise ValueError("nothing to bound")
     means = np.array([d.mean() for d in differences])
-    errors = _error_variances(differences)
-    spread = max(float(means.var() - errors.mean()), 0.0)
-    # The centre is itself uncertain; with one drop alone, the field is that drop.
-    prior = spread + float(errors.mean()) / len(means)
-    weight = prior / (prior + errors) if len(means) > 1 else np.ones(1)
-    centre = weight * means + (1 - weight) * means.mean()
-    deviation = np.sqrt(weight * errors) + 1e-12
-    return max(0.0, _below_all(centre, deviation, confidence))
+    return max(0.0, _below_all(means, np.sqrt(_error_variances(differences)) + 1e-12, confidence))
 
 
 def _error_variances(differences: Sequence[Floats]) -> Floats:

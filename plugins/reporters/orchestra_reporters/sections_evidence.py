@@ -45,8 +45,8 @@ def _spent(report: Report) -> str:
     share = f"{100 * spent / full:.1f} % of the {full:,} that the full grid would have taken"
     return (
         f"\nThe race took {spent:,} evaluations, {share}. Certain drops are settled by the evidence;"
-        " equivalent ones are as good as a cheaper one that stayed; forced drops only kept the race within"
-        f" its budget.{_regret(report)}\n"
+        " equivalent ones are as good as a cheaper one that stayed; forced drops only kept the race"
+        f" within its budget.{_regret(report)}\n"
     )
 
 
