@@ -14,7 +14,7 @@ _BETS = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8])
 """Shares of its wealth that the bettor stakes; below 1, since a difference may be -1."""
 
 
-LIKELY = 0.65
+LIKELY = 0.8
 """Where the budget forces drops, probable twins of a better one go before anybody else."""
 
 
