@@ -88,6 +88,10 @@ class ConfigurationEvidence:
     metrics: Metrics
     failures: int
     count: int
+    latencies_ms: NDArray[np.float64] | None = None
+    """Every timed request so far, float64 (n,), in ms; None where the core has not collected them."""
+    costs: NDArray[np.float64] | None = None
+    """What each of them cost, float64 (m,), in USD."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ RunStatus = Literal["running", "completed", "early_stopped", "failed", "cancelle
 DecisionKind = Literal["keep", "shrink", "early_stop"]
 VerdictKind = Literal["win", "no_difference", "regression", "inconclusive"]
 RulingKind = Literal["allow", "warn", "deny"]
+Drop = Literal["certain", "equivalent", "forced"]
+"""Why a configuration left the race: beaten or infeasible beyond doubt; as good as one that stayed and
+no cheaper; or to keep the budget."""
 Metrics = dict[str, float | None]
 """Metric key (`recall@10`, `p95_ms`, `cost_per_query`, `count`, `failures`, …) → figure; None where
 nothing was measured. Latencies in milliseconds, cost in USD, qualities in 0..1."""
@@ -33,7 +36,10 @@ class Decision(StrictModel):
     survivors: tuple[str, ...] = Field(default=(), strict=False)
     """For `shrink`: config_ids that stay in the race, best first."""
     certain: tuple[str, ...] = Field(default=(), strict=False)
-    """For `shrink`: those dropped because the evidence settles it; other drops are forced ones."""
+    """For `shrink`: those dropped because the evidence settles it."""
+    equivalent: tuple[str, ...] = Field(default=(), strict=False)
+    """For `shrink`: those dropped because a cheaper one that stays is as good within epsilon; drops
+    that are neither certain nor equivalent are forced ones."""
     scope: Literal["stage", "run"] = "stage"
     """For `early_stop`: whether this stage ends (and the next begins), or the whole run."""
     plugin: str = ""
@@ -130,7 +136,7 @@ class Candidate(StrictModel):
     """From the grid, over `metrics['count']` tuning queries; empty when it was never asked."""
     dropped_in_rung: int | None = None
     """None: it reached the end of the race."""
-    drop: Literal["certain", "forced"] | None = None
+    drop: Drop | None = None
 
 
 class Rung(StrictModel):
@@ -142,6 +148,7 @@ class Rung(StrictModel):
     entered: int
     survivors: tuple[str, ...] = Field(strict=False)
     dropped_certain: tuple[str, ...] = Field(default=(), strict=False)
+    dropped_equivalent: tuple[str, ...] = Field(default=(), strict=False)
     dropped_forced: tuple[str, ...] = Field(default=(), strict=False)
     best: str | None = None
     best_value: float | None = None
@@ -197,6 +204,9 @@ class Report(StrictModel):
     """(configuration, query) pairs asked in the grid."""
     evaluations_full: int = 0
     """What the full grid would have taken."""
+    regret_bound: float | None = None
+    """By how much, at most, the best of the forced drops is better than the race's leader, in the
+    objective's unit, with confidence 1 - delta by a model of the field; None: nothing to bound."""
     requests: int = 0
     """Evaluations and timed requests over all stages."""
     cost_usd: float = 0.0

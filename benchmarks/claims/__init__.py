@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.claims import bookkeeping, boolq, default_run, shared_work, startup
+from benchmarks.claims import bookkeeping, boolq, default_run, race, shared_work, startup
 
 BENCHMARKS = {
     module.BENCHMARK.name: module.BENCHMARK
-    for module in (default_run, shared_work, bookkeeping, startup, boolq)
+    for module in (default_run, shared_work, bookkeeping, startup, boolq, race)
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from orchestra_core.errors import RunNotFound
 from orchestra_core.journal.state import RunState
@@ -11,6 +10,7 @@ from orchestra_core.plan import Plan, StagePlan
 from orchestra_core.report import (
     Candidate,
     Decision,
+    Drop,
     JobSummary,
     PluginRecord,
     Report,
@@ -65,6 +65,7 @@ def build_report(state: RunState) -> Report:
         not_published_because=_why_not(state),
         evaluations=sum(rung.evaluations for rung in rungs),
         evaluations_full=len(grid.config_ids) * len(grid.query_ids),
+        regret_bound=state.regret_bound,
         requests=state.requests,
         cost_usd=state.cost_usd,
         failures=dict(state.failures),
@@ -84,9 +85,10 @@ def _baseline(plan: Plan, jobs: Iterable[JobSummary]) -> Candidate:
 
 def _candidates(plan: Plan, jobs: Iterable[JobSummary], rungs: Iterable[Rung]) -> tuple[Candidate, ...]:
     metrics = {job.config_id: job.metrics for job in jobs if job.stage == "grid"}
-    dropped: dict[str, tuple[int, Literal["certain", "forced"]]] = {}
+    dropped: dict[str, tuple[int, Drop]] = {}
     for rung in rungs:
         dropped.update(dict.fromkeys(rung.dropped_certain, (rung.rung, "certain")))
+        dropped.update(dict.fromkeys(rung.dropped_equivalent, (rung.rung, "equivalent")))
         dropped.update(dict.fromkeys(rung.dropped_forced, (rung.rung, "forced")))
     return tuple(
         Candidate(

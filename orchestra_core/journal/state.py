@@ -43,6 +43,7 @@ class RunState:
     rung: int = -1
     leader: str = ""
     """config_id of the grid's best, once the grid is done."""
+    regret_bound: float | None = None
     jobs: dict[str, Payload] = field(default_factory=dict)
     decisions: list[Payload] = field(default_factory=list)
     rulings: list[Payload] = field(default_factory=list)
@@ -123,6 +124,7 @@ def _stage_done(state: RunState, event: Event) -> None:
     state.stages.setdefault(stage, StageProgress()).status = "done"
     if stage == "grid":
         state.leader = event.payload["leader"]
+        state.regret_bound = event.payload.get("regret_bound")
     if stage == "select":
         state.selected = event.payload
     if stage == "publish":

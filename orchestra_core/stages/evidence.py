@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import numpy as np
+
 from orchestra_core.builtin.planner import evaluations_allowed
 from orchestra_core.evaluation.jobs import Job
+from orchestra_core.evaluation.latency import timed
 from orchestra_core.evaluation.metrics import FINER
 from orchestra_core.payloads import ConfigurationEvidence, RungEvidence
 from orchestra_core.stages.context import RunContext
@@ -60,4 +63,6 @@ def _of_job(job: Job, objective: str) -> ConfigurationEvidence:
         metrics=job.metrics(),
         failures=job.failures.total(),
         count=len(job.query_ids),
+        latencies_ms=timed(job.timed_items()),
+        costs=np.array([i.cost for i in job.timed_items() if i.cost is not None and i.failure is None]),
     )

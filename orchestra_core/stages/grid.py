@@ -13,6 +13,7 @@ from orchestra_core.report import Decision, Rung
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
 from orchestra_core.statistics.ranking import Standing, best
+from orchestra_core.statistics.regret import regret_bound
 
 MATERIAL_MS = 5.0
 """A p95 difference below this (or below 5% of the limit, if there is one) breaks no tie."""
@@ -28,23 +29,30 @@ def run(context: RunContext) -> None:
     context.recorder.record(EventType.GRID_STARTED, {"configurations": len(alive), "evaluations": most})
     try:
         for rung in range(len(stage.rungs)):
-            if rung > 0 and not _affordable(context, alive, rung):
+            block = _affordable(context, alive, rung)
+            if not block:
                 break
-            alive, stop = _run_rung(context, alive, rung)
+            alive, stop = _run_rung(context, alive, rung, block)
             if stop:
                 break
     finally:
         context.finish_jobs(job for job in everyone.values() if job.query_ids)
     leader = leading(list(alive.values()), context.plan.experiment.objective)
     context.recorder.record(
-        EventType.GRID_DONE, {"leader": leader.configuration.config_id, "survivors": list(alive)}
+        EventType.GRID_DONE,
+        {
+            "leader": leader.configuration.config_id,
+            "survivors": list(alive),
+            "regret_bound": _regret_bound(context, everyone, leader),
+        },
     )
 
 
-def _run_rung(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[dict[str, Job], bool]:
+def _run_rung(
+    context: RunContext, alive: dict[str, Job], rung: int, block: tuple[str, ...]
+) -> tuple[dict[str, Job], bool]:
     """One rung and its reflection: who survives, and whether the race ends."""
     stage = context.plan.stage("grid")
-    block = stage.rungs[rung]
     evaluations = len(alive) * len(block)
     context.recorder.record(
         EventType.GRID_RUNG_STARTED,
@@ -60,11 +68,11 @@ def _run_rung(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[di
         len(stage.rungs),
         alive,
         best_so_far=context.recorder.state.best_by_rung,
-        next_rung_queries=len(following),
+        next_rung_queries=len(following) if _left(context) >= 2 else 0,  # two could not be told apart
     )
     decisions = context.reflect(evidence)
     survivors = surviving(list(alive), decisions)
-    summary = summarise(context.plan, rung, alive, survivors, decisions)
+    summary = summarise(context.plan, rung, alive, survivors, decisions, len(block))
     context.recorder.record(EventType.GRID_RUNG_DONE, summary.model_dump(mode="json"))
     stop_if_told(decisions)
     refuse_dead_target(alive.values(), block)
@@ -96,12 +104,18 @@ def leading(jobs: Sequence[Job], objective: Objective) -> Job:
     return next(job for job in kept if job.configuration.config_id == leader.config_id)
 
 
-def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> bool:
-    """Whether the next rung fits into the grid's budget; if not, that decision is recorded."""
-    needed = len(alive) * len(context.plan.stage("grid").rungs[rung])
+def _left(context: RunContext) -> int:
+    return grid_evaluations_allowed(context) - context.recorder.state.grid_evaluations
+
+
+def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[str, ...]:
+    """The part of a rung's queries that the grid's budget allows; none: that decision is recorded."""
+    whole = context.plan.stage("grid").rungs[rung]
+    block = whole[: _left(context) // len(alive)]
+    if block or rung == 0:
+        return block or whole
+    needed = len(alive) * len(whole)
     spent, allowed = context.recorder.state.grid_evaluations, grid_evaluations_allowed(context)
-    if spent + needed <= allowed:
-        return True
     decision = Decision(
         kind="early_stop",
         rule="grid_budget",
@@ -111,7 +125,18 @@ def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> bool:
     )
     payload = {**decision.model_dump(mode="json"), "stage": "grid", "rung": rung - 1}
     context.recorder.record(EventType.REFLECTION_DECISION, payload)
-    return False
+    return ()
+
+
+def _regret_bound(context: RunContext, everyone: dict[str, Job], leader: Job) -> float | None:
+    """By how much the best of the forced drops may be better than the leader; None without any."""
+    metric, grid = context.plan.experiment.objective.maximize, context.plan.experiment.stages.grid
+    forced = [c for rung in context.recorder.state.rungs for c in rung["dropped_forced"]]
+    scores = leader.scores[metric]
+    found = [everyone[c].scores[metric] for c in forced]
+    # Everybody was asked the same queries in the same order, some fewer of them.
+    paired = [theirs - scores[: theirs.size] for theirs in found]
+    return regret_bound(paired, 1 - grid.delta) if paired else None
 
 
 def _probe_all(
@@ -133,23 +158,25 @@ def summarise(
     alive: Mapping[str, Job],
     survivors: Sequence[str],
     decisions: Sequence[Decision],
+    queries: int,
 ) -> Rung:
-    """What GRID_RUNG_DONE says of a rung, given the jobs as they stood then."""
+    """What GRID_RUNG_DONE says of a rung of `queries`, given the jobs as they stood then."""
     objective = plan.experiment.objective
     certain = {config_id for decision in decisions for config_id in decision.certain}
+    equivalent = {config_id for decision in decisions for config_id in decision.equivalent} - certain
     dropped = [config_id for config_id in alive if config_id not in set(survivors)]
     leader = leading([alive[config_id] for config_id in survivors], objective)
-    block = plan.stage("grid").rungs[rung]
     return Rung(
         rung=rung,
         queries=len(leader.query_ids),
         entered=len(alive),
         survivors=tuple(survivors),
         dropped_certain=tuple(c for c in dropped if c in certain),
-        dropped_forced=tuple(c for c in dropped if c not in certain),
+        dropped_equivalent=tuple(c for c in dropped if c in equivalent),
+        dropped_forced=tuple(c for c in dropped if c not in certain | equivalent),
         best=leader.configuration.config_id,
         best_value=leader.metrics()[objective.maximize],
-        evaluations=len(alive) * len(block),
+        evaluations=len(alive) * queries,
     )
 
 

@@ -1,35 +1,42 @@
-"""One step of the race: who is beaten beyond doubt, and who must go because the budget says so."""
+"""One step of the race: who is beaten beyond doubt, as good as another, or over the budget."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 _BETS = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8])
 """Shares of its wealth that the bettor stakes; below 1, since a difference may be -1."""
 
 
+LIKELY = 0.8
+"""Where the budget forces drops, probable twins of a better one go before anybody else."""
+
+
 @dataclass(frozen=True, slots=True)
 class RaceStep:
-    """Row indices: survivors best first, and the two kinds of drop."""
+    """Row indices: survivors best first, and the three kinds of drop."""
 
     survivors: tuple[int, ...]
     certain: tuple[int, ...]
+    equivalent: tuple[int, ...]
     forced: tuple[int, ...]
 
 
 def beaten_beyond_doubt(
-    scores: Matrix, delta: float, field: int, feasible: Sequence[bool] | None = None
+    scores: Matrix, delta: float, field: int, may_lead: Flags | None = None
 ) -> list[int]:
-    """Rows whose mean lies below the leader's beyond doubt; the leader is the best feasible row.
+    """Rows whose mean lies below the leader's beyond doubt.
 
     `scores`: float64 of shape (n_configurations, n_queries), values 0..1, columns are queries.
     `delta`: chance that the race ever names the true best, whenever and however often it is asked;
-    `field`: configurations that entered the race, over whose pairs the chance is shared.
+    `field`: configurations that entered the race, over whose pairs the chance is shared; `may_lead`:
+    bool (n_configurations,), rows that the leader may be one of; any by default.
     Against each row, the leader bets on their paired difference; a row is beaten when the bettor's
     wealth exceeds (field - 1) / delta. Wealth is a mixture over fixed bets, a nonnegative martingale
     when the row is no worse, so Ville's inequality bounds it at all times at once (Waudby-Smith &
@@ -38,7 +45,7 @@ def beaten_beyond_doubt(
     if len(scores) < 2:
         return []
     means = scores.mean(axis=1)
-    leader = int(means.argmax() if feasible is None else np.where(feasible, means, -np.inf).argmax())
+    leader = int((means if may_lead is None else np.where(may_lead, means, -np.inf)).argmax())
     wealth = log_wealth(scores[leader] - scores)
     return [int(i) for i in np.flatnonzero(wealth > np.log(max(1, field - 1) / delta))]
 
@@ -58,42 +65,55 @@ def race_step(
     scores: Matrix,
     finer: Matrix,
     *,
-    feasible: Sequence[bool],
     delta: float,
     field: int,
     keep_at_most: int | None,
+    alike: Matrix | None = None,
+    eligible: Flags | None = None,
+    cheapest: Callable[[Sequence[int]], int] = min,
 ) -> RaceStep:
-    """Drop what is beaten; then, where `keep_at_most` is less than what is left, the weaker part.
+    """Drop what is beaten, then what is as good as another; then, to keep a budget, the weaker part.
 
     `scores`, `finer`: the objective and a finer metric, both float64 (n_configurations, n_queries).
-    `feasible`: who keeps the objective's constraints so far. Only they can lead, and nobody else can
-    beat them; the others go first where somebody must. `delta` and `field` are those of
-    `beaten_beyond_doubt`. Only the objective proves anything; the finer metric orders what the
-    objective ties. Rows that are alike in both give no evidence against each other: one of them stays
-    before any second copy does. Rows come in plan order, which breaks the last ties. Raises ValueError
-    when the shapes differ.
+    `delta` and `field` are those of `beaten_beyond_doubt`. Only the objective proves anything; the
+    finer metric orders what the objective ties. `alike`: probability that two rows are equivalent,
+    float64 (n, n), see `neighbours.equivalence`; None: no two are. Rows that are so with 1 - delta
+    collapse to the one that `cheapest` names. Where `keep_at_most` is less than what is left, probable
+    twins of a better row go first, then the weaker. `eligible`: bool (n,), rows that may lead; the
+    others prove nothing against anybody, and come last. Rows come in plan order, which breaks the last
+    ties. Raises ValueError when the shapes differ.
     """
     if scores.shape != finer.shape:
         raise ValueError(f"shapes differ: {scores.shape} and {finer.shape}")
-    if not any(feasible):
-        feasible = [True] * len(scores)
-    certain = set(beaten_beyond_doubt(scores, delta, field, feasible))
-    alive = [i for i in range(len(scores)) if i not in certain]
+    may_lead = np.ones(len(scores), dtype=bool) if eligible is None or not eligible.any() else eligible
+    certain = set(beaten_beyond_doubt(scores, delta, field, may_lead))
     means, finer_means = scores.mean(axis=1), finer.mean(axis=1)
-    by_mean = sorted(alive, key=lambda i: (not feasible[i], -means[i], -finer_means[i], i))
-    ordered = _distinct_first(np.hstack([scores, finer]), by_mean)
+    by_mean = sorted(range(len(scores)), key=lambda i: (not may_lead[i], -means[i], -finer_means[i], i))
+    alive = [i for i in by_mean if i not in certain]
+    groups, copies = _grouped(alive, np.eye(len(scores)) if alike is None else alike, 1 - delta)
+    keepers = [cheapest(group) for group in groups]
+    ordered = [*keepers, *copies]
     kept = ordered if keep_at_most is None else ordered[: max(1, keep_at_most)]
-    survivors = sorted(kept, key=by_mean.index)
-    forced = tuple(i for i in alive if i not in set(kept))
-    return RaceStep(tuple(survivors), tuple(sorted(certain)), forced)
+    equivalent = {i for group in groups for i in group} - set(keepers)
+    return RaceStep(
+        survivors=tuple(sorted(kept, key=by_mean.index)),
+        certain=tuple(sorted(certain)),
+        equivalent=tuple(sorted(equivalent)),
+        forced=tuple(i for i in ordered if i not in set(kept)),
+    )
 
 
-def _distinct_first(rows: Matrix, ordered: Sequence[int]) -> list[int]:
-    seen: set[bytes] = set()
-    first: list[int] = []
+def _grouped(ordered: Sequence[int], alike: Matrix, sure: float) -> tuple[list[list[int]], list[int]]:
+    """Groups of surely equivalent rows by their best, and probable copies of a group's best."""
+    groups: dict[int, list[int]] = {}
     copies: list[int] = []
     for index in ordered:
-        key = rows[index].tobytes()
-        (copies if key in seen else first).append(index)
-        seen.add(key)
-    return first + copies
+        closest = max(groups, key=lambda best: alike[index, best], default=None)
+        likeness = 0.0 if closest is None else alike[index, closest]
+        if closest is not None and likeness >= sure:
+            groups[closest].append(index)
+        elif likeness >= LIKELY:
+            copies.append(index)
+        else:
+            groups[index] = [index]
+    return list(groups.values()), copies

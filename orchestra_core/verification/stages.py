@@ -70,14 +70,16 @@ def _grid(ledger: Ledger, evidence: Evidence) -> None:
     heads: dict[str, Job] = {}
     for recorded in story.state.rungs:
         rung = recorded["rung"]
-        asked += stage.rungs[rung]
+        # The budget may cut the last block; how many were asked so far is on record.
+        queries = recorded["queries"] - len(asked)
+        asked = stage.query_ids[: recorded["queries"]]
         if short := [c for c in alive if found[c].query_ids[: len(asked)] != asked]:
             ledger.differs(story.file, f"GRID_RUNG_DONE {rung}", "asked", f"not asked of {short}")
             return
         heads = {config_id: found[config_id].only(asked) for config_id in alive}
         decisions = _decisions(story, rung)
         survivors = surviving(alive, decisions)
-        again = summarise(plan, rung, heads, survivors, decisions)
+        again = summarise(plan, rung, heads, survivors, decisions, queries)
         ledger.compare(story.file, f"GRID_RUNG_DONE {rung}", recorded, again.model_dump(mode="json"))
         alive = survivors
     if (done := story.last("GRID_DONE")) is not None:

@@ -167,4 +167,4 @@ def test_rungs_grow_and_end_at_the_sample(sample, budget):
     assert all(one < two for one, two in itertools.pairwise(sizes))
     assert sizes[0] >= min(5, sample)
     assert all(two <= 3 * one for one, two in itertools.pairwise(sizes))
-    assert len(sizes) <= 14
+    assert len(sizes) <= 18

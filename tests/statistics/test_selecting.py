@@ -22,10 +22,7 @@ MATRICES = arrays(
 
 def step(scores, keep_at_most=None, delta=0.05, finer=None):
     finer = scores if finer is None else finer
-    everyone = [True] * len(scores)
-    return race_step(
-        scores, finer, feasible=everyone, delta=delta, field=len(scores), keep_at_most=keep_at_most
-    )
+    return race_step(scores, finer, delta=delta, field=len(scores), keep_at_most=keep_at_most)
 
 
 # -- racing -----------------------------------------------------------------------------------------
@@ -62,8 +59,14 @@ def test_copies_of_the_leader_are_never_beaten(scores):
 @given(MATRICES)
 def test_distinct_rows_stay_before_any_copy(scores):
     doubled = np.vstack([scores, scores])
-    found = step(doubled, keep_at_most=len(np.unique(scores, axis=0)), delta=1e-9)
+    same = (doubled[:, None] == doubled[None]).all(axis=2).astype(float)
+    distinct = len(np.unique(scores, axis=0))
+    found = race_step(
+        doubled, doubled, delta=1e-9, field=len(doubled), keep_at_most=distinct, alike=same
+    )
     kept = doubled[list(found.survivors)]
+    assert found.equivalent or found.certain
+    assert not found.forced
     if not found.certain:
         assert len(np.unique(kept, axis=0)) == len(np.unique(scores, axis=0))
 
@@ -230,7 +233,9 @@ def test_a_win_is_above_zero_and_within_every_margin(low, width, epsilon, slow, 
 
 def test_the_infeasible_go_first_and_lead_nobody():
     scores = np.array([[0.5] * 40, [1.0] * 40, [0.4] * 40])
-    step = race_step(scores, scores, feasible=[True, False, True], delta=0.05, field=3, keep_at_most=2)
+    step = race_step(
+        scores, scores, eligible=np.array([True, False, True]), delta=0.05, field=3, keep_at_most=2
+    )
     assert step.survivors == (0, 2)
     assert step.forced == (1,)
     assert step.certain == ()
@@ -238,5 +243,7 @@ def test_the_infeasible_go_first_and_lead_nobody():
 
 def test_where_nobody_is_feasible_quality_decides():
     scores = np.array([[0.5] * 400, [1.0] * 400])
-    step = race_step(scores, scores, feasible=[False] * 2, delta=0.05, field=2, keep_at_most=None)
+    step = race_step(
+        scores, scores, eligible=np.array([False, False]), delta=0.05, field=2, keep_at_most=None
+    )
     assert step.certain == (0,)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core import Decision, RungEvidence
-from orchestra_core.statistics.racing import race_step
+from orchestra_core.statistics.racing import RaceStep
 from orchestra_reflection_rules.settings import Settings
+from orchestra_reflection_rules.shrinking import affordable, infeasible, shrink
 
 
 def decide(evidence: RungEvidence) -> list[Decision]:
@@ -58,58 +61,43 @@ def plateau(evidence: RungEvidence, settings: Settings) -> Decision | None:
 
 
 def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | None:
-    """The means are known well enough to act on: drop who is beaten, and what the budget forbids."""
+    """The means are known well enough to act on: drop who is beaten, and what the budget forbids.
+
+    Whoever is confidently beyond a limit of the objective goes first, however little is known of means.
+    """
     if evidence.stage != "grid" or not evidence.next_rung_queries:
         return None
     scores = np.stack([c.scores for c in evidence.configurations])
-    feasible = _feasible(evidence)
     variance = _sampling_variance(scores)
-    affordable = _affordable(evidence)
-    if variance > settings.recall_variance and affordable >= len(scores):
-        return None
-    grid = evidence.plan.stage("grid")
-    finer = np.stack([c.finer for c in evidence.configurations])
-    step = race_step(
-        scores,
-        finer,
-        feasible=feasible,
-        delta=evidence.plan.experiment.stages.grid.delta,
-        field=len(grid.config_ids),
-        keep_at_most=affordable if affordable < len(scores) else None,
-    )
+    beyond = infeasible(evidence)
+    known_well = variance <= settings.recall_variance
+    acts = known_well or affordable(evidence) < len(scores) - len(beyond)
+    step = shrink(evidence, beyond) if acts else _without(beyond, len(scores))
     if len(step.survivors) == len(scores):
         return None
     names = [c.config_id for c in evidence.configurations]
     return Decision(
         kind="shrink",
         rule="recall_variance",
-        reason=_told(evidence, len(step.survivors), len(step.certain), len(step.forced)),
+        reason=_told(evidence, step, len(beyond)),
         figures={
             "variance": variance,
             "limit": settings.recall_variance,
             "certain": len(step.certain),
+            "infeasible": len(beyond),
+            "equivalent": len(step.equivalent),
             "forced": len(step.forced),
             "best": float(scores.mean(axis=1).max()),
         },
         survivors=tuple(names[i] for i in step.survivors),
         certain=tuple(names[i] for i in step.certain),
+        equivalent=tuple(names[i] for i in step.equivalent),
     )
 
 
-def _feasible(evidence: RungEvidence) -> list[bool]:
-    """Who keeps the objective's constraints so far; a figure that was not measured breaks none."""
-    limits = evidence.plan.experiment.objective.subject_to.items()
-    figures = [
-        [(c.metrics.get(name), limit) for name, limit in limits] for c in evidence.configurations
-    ]
-    return [all(value is None or value <= limit for value, limit in row) for row in figures]
-
-
-def _affordable(evidence: RungEvidence) -> int:
-    """How many configurations the next rung may hold, the rest of the budget spread evenly."""
-    rungs_left = max(1, evidence.rungs - evidence.rung - 1)
-    left = evidence.evaluations_allowed - evidence.evaluations_spent
-    return max(2, left // rungs_left // evidence.next_rung_queries)
+def _without(beyond: Sequence[int], field: int) -> RaceStep:
+    survivors = tuple(i for i in range(field) if i not in set(beyond))
+    return RaceStep(survivors, certain=tuple(beyond), equivalent=(), forced=())
 
 
 def _sampling_variance(scores: NDArray[np.float64]) -> float:
@@ -123,10 +111,12 @@ def _means(evidence: RungEvidence) -> list[float]:
     return [float(c.scores.mean()) for c in evidence.configurations]
 
 
-def _told(evidence: RungEvidence, survivors: int, certain: int, forced: int) -> str:
+def _told(evidence: RungEvidence, step: RaceStep, beyond: int) -> str:
     field, queries = len(evidence.configurations), len(evidence.query_ids)
-    drops = f"{certain} dropped beyond doubt, {forced} to keep the budget"
-    return f"{survivors} of {field} configurations go on after {queries} queries: {drops}"
+    drops = f"{len(step.certain)} dropped beyond doubt"
+    drops += f" ({beyond} of them beyond a limit)" if beyond else ""
+    drops += f", {len(step.equivalent)} as good as a cheaper one, {len(step.forced)} to keep the budget"
+    return f"{len(step.survivors)} of {field} configurations go on after {queries} queries: {drops}"
 
 
 def _keep(evidence: RungEvidence) -> Decision:

@@ -73,7 +73,7 @@ def test_survivors_that_differ_are_worth_another_rung(evidence):
 
 
 def test_the_beaten_are_dropped_for_certain(evidence):
-    (decision,) = orchestra_reflect(evidence([[1.0] * 100, [0.0] * 100, [1.0] * 100]))
+    (decision,) = orchestra_reflect(evidence([[1.0] * 100, [0.0] * 100, [1.0] * 99 + [0.0]]))
     assert (decision.kind, decision.rule) == ("shrink", "recall_variance")
     assert decision.survivors == ("k0", "k2")
     assert decision.certain == ("k1",)

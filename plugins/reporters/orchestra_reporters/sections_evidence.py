@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from orchestra_core.report import Candidate, Decision, Report, Ruling, Rung
     from orchestra_reporters.settings import ReportersSettings
 
-_RACE = ("Rung", "Queries", "Entered", "Survivors", "Certain drops", "Forced drops", "Evaluations")
+_DROPS = ("Certain drops", "Equivalent drops", "Forced drops")
+_RACE = ("Rung", "Queries", "Entered", "Survivors", *_DROPS, "Evaluations")
 
 
 def race(report: Report) -> str:
@@ -28,7 +29,8 @@ def race(report: Report) -> str:
 
 
 def _rung(rung: Rung, metric: str) -> tuple[object, ...]:
-    counts = (len(rung.survivors), len(rung.dropped_certain), len(rung.dropped_forced))
+    drops = (rung.dropped_certain, rung.dropped_equivalent, rung.dropped_forced)
+    counts = (len(rung.survivors), *map(len, drops))
     best = figure(rung.best_value, unit_of(metric))
     return (
         *(rung.rung + 1, rung.queries, rung.entered, *counts, f"{rung.evaluations:,}"),
@@ -43,8 +45,16 @@ def _spent(report: Report) -> str:
     share = f"{100 * spent / full:.1f} % of the {full:,} that the full grid would have taken"
     return (
         f"\nThe race took {spent:,} evaluations, {share}. Certain drops are settled by the evidence;"
-        " forced drops only kept the race within its budget.\n"
+        " equivalent ones are as good as a cheaper one that stayed; forced drops only kept the race"
+        f" within its budget.{_regret(report)}\n"
     )
+
+
+def _regret(report: Report) -> str:
+    if report.regret_bound is None:
+        return ""
+    bound = figure(report.regret_bound, unit_of(report.objective.maximize))
+    return f" The best of those is better than the leader by at most about {bound}."
 
 
 def candidates(report: Report, limit: int) -> str:

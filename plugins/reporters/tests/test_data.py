@@ -124,7 +124,7 @@ def test_the_page_of_a_win(make_report):
         in text
     )
     assert "| cost_per_query | USD per million queries | 2.00 | 2.10 |" in text
-    assert "| 1 | 12 | 162 | 81 | 16 | 65 | 1,944 |" in text
+    assert "| 1 | 12 | 162 | 81 | 16 | 0 | 65 | 1,944 |" in text
     assert "15.0 % of the 16,200" in text
     assert "Published." in text
     assert "fiqa_para-k10-a0p0-ef64 (baseline)" in text

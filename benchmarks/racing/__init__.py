@@ -1,0 +1,1 @@
+"""Races replayed on stored per-query results."""

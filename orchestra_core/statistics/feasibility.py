@@ -1,0 +1,34 @@
+"""Is a configuration confidently beyond a limit? A percentile by counting, a mean by Student's t."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtrc, stdtrit
+
+Samples = NDArray[np.float64]
+
+
+def percentile_exceeds(samples: Samples, limit: float, percentile: float, error: float) -> bool:
+    """Whether the true percentile lies above `limit`, wrong with a chance of at most `error`.
+
+    `samples`: float64 (n,), any unit, independent; `percentile`: 0..100. Were the limit kept, each
+    sample would exceed it with a chance of at most 1 - percentile/100, so how many do is bounded by
+    the binomial distribution (the sign test; Conover 1999, "Practical Nonparametric Statistics", 3.2).
+    """
+    above = int((samples > limit).sum())
+    if above == 0:
+        return False
+    return bool(bdtrc(above - 1, samples.size, 1 - percentile / 100) <= error)
+
+
+def mean_exceeds(samples: Samples, limit: float, error: float) -> bool:
+    """Whether the true mean lies above `limit`, by the one-sided bound of Student's t at `error`.
+
+    `samples`: float64 (n,); fewer than two say nothing.
+    """
+    size = samples.size
+    if size < 2:
+        return False
+    spread = float(samples.std(ddof=1)) / np.sqrt(size)
+    return bool(samples.mean() - stdtrit(size - 1, 1 - error) * spread > limit)

@@ -1,0 +1,104 @@
+"""What neighbours say of configurations that scored alike; limits; what forced drops may have cost."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestra_core.statistics.feasibility import mean_exceeds, percentile_exceeds
+from orchestra_core.statistics.neighbours import coded, equivalence
+from orchestra_core.statistics.racing import race_step
+from orchestra_core.statistics.regret import regret_bound
+
+PARAMETERS = [{"alpha": a / 10, "top_k": k} for a in range(11) for k in (10, 20)]
+
+
+def field(queries, *, inert):
+    """22 configurations; `top_k` does nothing, or as much as alpha."""
+    rng = np.random.default_rng(3)
+    by_alpha = (rng.random((11, queries)) < 0.5).astype(float).repeat(2, axis=0)
+    return by_alpha if inert else (rng.random((22, queries)) < 0.5).astype(float)
+
+
+def test_a_parameter_that_changes_nothing_is_recognised_after_few_queries():
+    scores = field(8, inert=True)
+    found = equivalence(scores, scores, coded(PARAMETERS), 0.005)
+    assert all(found[i, i + 1] > 0.95 for i in range(0, 22, 2))
+
+
+def test_a_tie_among_configurations_that_differ_elsewhere_is_luck():
+    scores = field(3, inert=False)
+    scores[1] = scores[0]
+    assert equivalence(scores, scores, coded(PARAMETERS), 0.005)[0, 1] < 0.65
+
+
+def test_a_difference_in_the_finer_metric_is_a_difference():
+    scores, finer = field(6, inert=True), field(6, inert=True)
+    finer[1] += 0.01
+    assert equivalence(scores, finer, coded(PARAMETERS), 0.005)[0, 1] < 0.65
+
+
+def test_small_differences_are_equivalent_once_there_are_queries_enough():
+    rng = np.random.default_rng(0)
+    scores = rng.random((2, 1))[:1].repeat(2, axis=0) + rng.random(5000) * 0.5
+    scores[1] += rng.normal(0, 0.01, 5000)
+    codes = coded([{"k": 1}, {"k": 2}])
+    assert equivalence(scores, scores, codes, 0.005)[0, 1] > 0.95
+    assert equivalence(scores, scores, codes, 0.0)[0, 1] == 0.0
+
+
+@given(st.integers(1, 8), st.integers(1, 9), st.integers(0, 99))
+def test_equivalence_is_a_symmetric_probability(rows, queries, seed):
+    scores = np.random.default_rng(seed).integers(0, 3, (rows, queries)) / 2
+    found = equivalence(scores, scores, coded([{"k": i} for i in range(rows)]), 0.005)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (found == found.T).all()
+    assert (np.diag(found) == 1).all()
+
+
+def test_absent_words_and_numbers_have_their_ranks():
+    assert coded([{"a": 0.5}, {"a": "off"}, {}, {"a": 0.1}]).tolist() == [[2], [3], [0], [1]]
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match="shapes differ"):
+        equivalence(np.ones((2, 3)), np.ones((2, 3)), np.ones((3, 1), dtype=np.int64), 0.0)
+
+
+def test_equivalent_rows_collapse_to_the_cheapest():
+    scores = np.tile([1.0, 0.0], (3, 4))
+    found = race_step(
+        scores, scores, delta=0.05, field=3, keep_at_most=None, alike=np.ones((3, 3)), cheapest=max
+    )
+    assert (found.survivors, found.equivalent, found.forced) == ((2,), (0, 1), ())
+
+
+def test_who_breaks_a_limit_proves_nothing():
+    scores = np.array([[1.0] * 200, [0.0] * 200])
+    eligible = np.array([False, True])
+    found = race_step(scores, scores, delta=0.05, field=2, keep_at_most=1, eligible=eligible)
+    assert (found.survivors, found.certain) == ((1,), ())
+
+
+def test_limits_are_broken_beyond_doubt_or_not_at_all():
+    slow, mixed = np.full(10, 300.0), np.array([100.0] * 9 + [300.0])
+    assert percentile_exceeds(slow, 250, 95, 1e-4)
+    assert not percentile_exceeds(mixed, 250, 95, 1e-4)
+    assert not percentile_exceeds(np.zeros(0), 250, 95, 1e-4)
+    assert mean_exceeds(np.full(5, 2.0), 1.0, 1e-4)
+    assert not mean_exceeds(np.array([0.0, 3.0]), 1.0, 1e-4)
+    assert not mean_exceeds(np.array([3.0]), 1.0, 1e-4)
+
+
+def test_the_regret_bound_holds_for_all_drops_at_once():
+    rng = np.random.default_rng(5)
+    truth = np.linspace(-0.1, 0.02, 12)
+    draws = [[rng.normal(t, 0.3, 20) for t in truth] for _ in range(300)]
+    assert np.mean([regret_bound(d, 0.95) >= 0.02 for d in draws]) >= 0.95
+    assert regret_bound([np.full(50, -0.5)], 0.95) == 0.0
+
+
+@pytest.mark.parametrize("nothing", [[], [np.zeros(0)]])
+def test_nothing_to_bound_is_an_error(nothing):
+    with pytest.raises(ValueError, match="nothing"):
+        regret_bound(nothing, 0.95)
