@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from benchmarks.claims import BENCHMARKS
+from benchmarks.claims import BENCHMARKS, USUAL
 from benchmarks.display import measuring, show
 from benchmarks.machine import describe_machine
 from benchmarks.model import Benchmark, Result, Watch
@@ -22,7 +22,7 @@ def main(names: tuple[str, ...], quick: bool) -> None:
     Sections of RESULTS.md that were not measured now stay as they were.
     """
     console = Console()
-    chosen = [BENCHMARKS[name] for name in dict.fromkeys(names or BENCHMARKS)]
+    chosen = [BENCHMARKS[name] for name in dict.fromkeys(names or USUAL)]
     results = []
     with workspace(), measuring(console, chosen) as watches:
         for benchmark, watch in zip(chosen, watches, strict=True):
