@@ -9,4 +9,4 @@ BENCHMARKS = {
     for module in (default_run, shared_work, bookkeeping, startup, boolq, race)
 }
 USUAL = tuple(name for name in BENCHMARKS if name != "race")
-"""What runs when nothing is named; `race` replays thousands of races and takes far longer than the rest."""
+"""What runs when nothing is named; `race` replays thousands of races, which takes far longer."""
