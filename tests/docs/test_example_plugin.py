@@ -61,11 +61,13 @@ def check_run(home, stdout):
 
 
 def test_its_own_tests_pass(example):
-    run(
+    told = run(
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pyproject.toml"),
         cwd=example,
         PYTHONPATH=str(example),
     )
+    assert " passed" in told
+    assert "failed" not in told
 
 
 def test_it_runs_as_a_module_without_installation(example, home):

