@@ -31,7 +31,9 @@ def flaky_run(run_orchestra, stub_runner):
 
     def run(failed):
         stub_runner.target.quality = lambda _parameters: 0.9
-        stub_runner.target.failing = flaky_baseline
+        stub_runner.target.failing = lambda config_id, query_id: (
+            flaky_baseline(config_id, query_id) and stub_runner.calls[-1][0] == "evaluate"
+        )
         ab = {"sample": 40, "failed": failed, "margin": {}}
         space = {"quality": [0.5, 0.9]}
         stages = {"smoke": {"sample": 5, "configurations": 1}, "grid": {"epsilon": 0.2}, "ab": ab}

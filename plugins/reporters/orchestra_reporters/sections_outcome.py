@@ -109,7 +109,8 @@ def moved(report: Report) -> str:
     parts = []
     for title, queries in (("For the better", verdict.gained), ("For the worse", verdict.lost)):
         rows = [(q.query_id, q.text, figure(q.baseline, ""), figure(q.challenger, "")) for q in queries]
-        parts.append(f"{title}:\n\n{table(header, rows, right=2) if rows else 'none'}\n")
+        body = table(header, rows, right=2) if rows else "none\n"
+        parts.append(f"{title}:\n\n{body}")
     return f"By {escape(verdict.metric)}, ten each way at most.\n\n" + "\n".join(parts)
 
 
