@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import os
 import platform
-import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
+from orchestra_core.artifacts import make_run_id
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import (
     EarlyStop,
@@ -60,14 +59,16 @@ STAGES: dict[StageName, ModuleType] = {
 }
 
 
-def run_experiment(session: Session, listeners: Sequence[Listener] = ()) -> Outcome:
-    """Carry an experiment from plan to report.
+def run_experiment(
+    session: Session, listeners: Sequence[Listener] = (), run_id: str | None = None
+) -> Outcome:
+    """Carry an experiment from plan to report, as `run_id` or under a new name.
 
     Raises OrchestraError only before the run has a journal; later errors are in the outcome.
     """
     dataset = session.open_dataset()
     plan = session.make_plan(dataset)
-    recorder = _open_journal(session, plan, listeners)
+    recorder = _open_journal(session, run_id or make_run_id(plan.experiment.name), listeners)
     return _Run(session, dataset, plan, recorder).carry_out()
 
 
@@ -278,13 +279,8 @@ def _failure(error: BaseException) -> dict[str, Any]:
     return {"error": describe_error(error), "exit_code": code}
 
 
-def _open_journal(session: Session, plan: Plan, listeners: Sequence[Listener]) -> Recorder:
-    run_id = new_run_id(plan)
+def _open_journal(session: Session, run_id: str, listeners: Sequence[Listener]) -> Recorder:
+    if session.home.journal(run_id).exists():
+        raise UsageError(f"there is a run '{run_id}' already", hint="Give the new one another id.")
     writer = JournalWriter(session.home.journal(run_id), run_id, create=True)
     return Recorder(run_id, writer, listeners)
-
-
-def new_run_id(plan: Plan, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
-    """`<name>-<UTC time>-<random>`; unique even when two runs start in one second."""
-    name = plan.experiment.name[:40].rstrip("-.")
-    return f"{name}-{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -20,7 +20,7 @@ from orchestra_core.evaluation.metrics import measure_of
 from orchestra_core.experiment import Experiment, Paths
 from orchestra_core.layers import Layers, build_experiment, read_layers, validation_errors
 from orchestra_core.payloads import DescribeRequest, PlanRequest
-from orchestra_core.plan import Plan
+from orchestra_core.plan import Plan, StageName
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.known import INSTALL_ALL, install_hint
 from orchestra_core.plugins.manager import PluginHost, open_host
@@ -47,6 +47,8 @@ class Request:
     """None: the process's own."""
     only_defaults: bool = False
     """Leave file, environment and --set aside: the runner's built-in experiment."""
+    until: StageName | None = None
+    """The last stage to carry out; None: all of them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Session:
     runner_plugin: str
     description: RunnerDescription
     home: Home
+    until: StageName | None = None
 
     def open_dataset(self) -> Dataset:
         """The experiment's dataset. Raises DatasetUnavailable, DataError, ExperimentError."""
@@ -71,7 +74,8 @@ class Session:
             measure_of(self.experiment.objective.maximize)
             plan = self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
             # A planner may have copied a plan with changes, which checks nothing by itself.
-            return Plan.model_validate(plan.model_dump(), strict=False)
+            plan = Plan.model_validate(plan.model_dump(), strict=False)
+            return plan.up_to(self.until) if self.until else plan
         except ValidationError as error:
             problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
             raise HookError(f"the planner's plan cannot be carried out: {problem}") from error
@@ -88,15 +92,17 @@ def open_session(
     *,
     extra_plugins: Iterable[tuple[str, object]] = (),
     discover: bool = True,
+    layers: Layers | None = None,
 ) -> Session:
     """Read the layers, load the plugins, choose the runner, validate everything.
 
-    Raises ExperimentError, PluginError.
+    With `layers`, those are taken in place of file, environment and --set. Raises ExperimentError,
+    PluginError.
     """
     environ = os.environ if request.environ is None else request.environ
-    layers = Layers()
-    if not request.only_defaults:
-        layers = read_layers(request.file, environ, request.assignments)
+    if layers is None:
+        typed = (request.file, environ, request.assignments)
+        layers = Layers() if request.only_defaults else read_layers(*typed)
     selection = parse_selection(request.plugins)
     host = open_host(selection, extra=extra_plugins, discover=discover, strict=request.strict_plugins)
     calls = HookCalls(host)
@@ -117,7 +123,7 @@ def open_session(
     changes = {"plugins": _changed_settings(host), "runner": runner}
     experiment = experiment.model_copy(update=changes)
     home = open_home(request, environ, experiment)
-    return Session(experiment, layers, host, calls, runner_plugin, description, home)
+    return Session(experiment, layers, host, calls, runner_plugin, description, home, request.until)
 
 
 def choose_runner(host: PluginHost, selection: Selection, configured: str | None) -> str:
@@ -155,17 +161,17 @@ def open_home(
 ) -> Home:
     """The home folder: --home, ORCHESTRA_HOME, or the working folder.
 
-    Without an experiment, its `paths` section is read from file and environment. Raises
+    Without an experiment, its `paths` section is read from what the user typed. Raises
     ExperimentError.
     """
     variables = os.environ if environ is None else environ
     root = (request.home or Path(variables.get("ORCHESTRA_HOME") or ".")).expanduser().absolute()
-    paths = experiment.paths if experiment else _configured_paths(variables)
+    paths = experiment.paths if experiment else _configured_paths(request, variables)
     return Home(root, paths.reports_dir, paths.runs_dir)
 
 
-def _configured_paths(environ: Mapping[str, str]) -> Paths:
-    layers = read_layers(None, environ, ())
+def _configured_paths(request: Request, environ: Mapping[str, str]) -> Paths:
+    layers = read_layers(request.file, environ, request.assignments)
     section = layers.get("paths") or {}
     with validation_errors(("paths",), section, Paths, layers):
         return Paths.model_validate(section)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
-from orchestra_core.cli.options import experiment_options, json_option
+from orchestra_core.cli.options import experiment_options, json_option, until_option
 from orchestra_core.session import Request
 
 
 @click.command("run")
 @experiment_options
+@until_option
 @json_option
 @click.option(
     "--junit",
@@ -23,11 +24,13 @@ from orchestra_core.session import Request
     metavar="FILE",
     help="Write the outcome as JUnit XML for build servers.",
 )
+@click.option("--run-id", metavar="ID", help="The run's id.  [default: name, time and a random part]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress; only the result.")
 def command(
     request: Request,
     as_json: bool,
     junit: Path | None,
+    run_id: str | None,
     quiet: bool,
 ) -> None:
     """Carry an experiment from plan to published winner.
@@ -52,7 +55,7 @@ def command(
     times = StageTimes()
     with open_display(quiet=quiet or as_json) as display, terminating(), refusals_in(junit):
         session = open_session(request)
-        outcome = run_experiment(session, [display.on_event, times.on_event])
+        outcome = run_experiment(session, [display.on_event, times.on_event], run_id)
     context = click.get_current_context()
     if outcome.error is not None and context.find_root().params["debug"]:
         show_traceback(outcome.error, asked=True)
