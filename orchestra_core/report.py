@@ -206,7 +206,11 @@ class Report(StrictModel):
     """What the full grid would have taken."""
     regret_bound: float | None = None
     """By how much, at most, the best of the forced drops is better than the race's leader, in the
-    objective's unit, with confidence 1 - delta by a model of the field; None: nothing to bound."""
+    objective's unit, with confidence 1 - delta by a model of the field; None: nothing to bound, or
+    two objectives."""
+    front: tuple[str, ...] = Field(default=(), strict=False)
+    """With a second objective: config_ids that reached the end of the race and of which no other is
+    better in both, by rising latency or cost."""
     requests: int = 0
     """Evaluations and timed requests over all stages."""
     cost_usd: float = 0.0

@@ -66,6 +66,7 @@ def build_report(state: RunState) -> Report:
         evaluations=sum(rung.evaluations for rung in rungs),
         evaluations_full=len(grid.config_ids) * len(grid.query_ids),
         regret_bound=state.regret_bound,
+        front=tuple(state.front),
         requests=state.requests,
         cost_usd=state.cost_usd,
         failures=dict(state.failures),

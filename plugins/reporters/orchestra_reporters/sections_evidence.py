@@ -57,6 +57,35 @@ def _regret(report: Report) -> str:
     return f" The best of those is better than the leader by at most about {bound}."
 
 
+def front(report: Report) -> str:
+    """With a second objective: everybody of whom no other is better in both."""
+    metric, minimize = report.objective.maximize, report.objective.minimize
+    if minimize is None or not report.front:
+        return ""
+    rows = [_on_front(report.candidate(config_id), report, minimize) for config_id in report.front]
+    challenger = {
+        "quality": f"the one with the highest {metric}",
+        "knee": f"the knee, past which {metric} costs more than before",
+    }[report.objective.select]
+    note = (
+        f"\nWhoever reached the end of the race and is not beaten in both {metric} and {minimize},"
+        f" as measured on tuning queries. The A/B tries {challenger}; the others are here to choose"
+        " from.\n"
+    )
+    return table(("Configuration", metric, minimize, "Unit", "Queries"), rows) + note
+
+
+def _on_front(candidate: Candidate, report: Report, minimize: str) -> tuple[object, ...]:
+    unit, metrics = unit_of(minimize), candidate.metrics
+    return (
+        candidate.config_id,
+        figure(metrics.get(report.objective.maximize), ""),
+        figure(metrics.get(minimize), unit),
+        unit,
+        queries(candidate) or MISSING,
+    )
+
+
 def candidates(report: Report, limit: int) -> str:
     """The best candidates; the baseline always, as a row of its own if it is not among them."""
     order = ranked(report)

@@ -22,6 +22,7 @@ def render(report: Report, settings: ReportersSettings) -> bytes:
         section("A/B against the baseline", sections_outcome.ab(report)),
         section("Publication", sections_outcome.publication(report)),
         section("Race", sections_evidence.race(report)),
+        section("Front", sections_evidence.front(report)),
         section("Candidates", sections_evidence.candidates(report, settings.top_n_candidates)),
         section("Decisions and rulings", sections_evidence.decisions(report)),
         section("Failures", sections_evidence.failures(report, settings.top_n_failures)),
