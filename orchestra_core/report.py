@@ -37,6 +37,8 @@ class Decision(StrictModel):
     """For `shrink`: config_ids that stay in the race, best first."""
     certain: tuple[str, ...] = Field(default=(), strict=False)
     """For `shrink`: those dropped because the evidence settles it."""
+    infeasible: tuple[str, ...] = Field(default=(), strict=False)
+    """For `shrink`: those of `certain` that are beyond a limit of the objective, however good."""
     equivalent: tuple[str, ...] = Field(default=(), strict=False)
     """For `shrink`: those dropped because a cheaper one that stays is as good within epsilon; drops
     that are neither certain nor equivalent are forced ones."""

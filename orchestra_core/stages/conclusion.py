@@ -24,6 +24,7 @@ def concluded(
     """What GRID_DONE says. `everyone`: all jobs of the race, the dropped ones as they were left."""
     objective = plan.experiment.objective
     jobs = [everyone[config_id] for config_id in survivors]
+    warnings = _unkept(jobs, objective)
     done: dict[str, Any] = {"survivors": list(survivors), "front": [], "regret_bound": None}
     if objective.minimize is None:
         leader = leading(jobs, objective)
@@ -34,8 +35,16 @@ def concluded(
         done["front"] = [job.configuration.config_id for job in on_front]
         if leader.metrics().get(objective.minimize) is None:
             told = f"{objective.minimize} was not measured, so the front is one of quality alone"
-            done["warnings"] = [told]
-    return {"leader": leader.configuration.config_id, **done}
+            warnings.append(told)
+    return {"leader": leader.configuration.config_id, **done, "warnings": warnings}
+
+
+def _unkept(jobs: Sequence[Job], objective: Objective) -> list[str]:
+    """A warning when nobody keeps the limits, so that they decided nothing."""
+    if any(_keeps_constraints(job, objective) for job in jobs):
+        return []
+    limits = ", ".join(f"{name} ≤ {limit:g}" for name, limit in sorted(objective.subject_to.items()))
+    return [f"no configuration that reached the end of the race keeps {limits}; quality alone decided"]
 
 
 def front_of(jobs: Sequence[Job], objective: Objective, minimize: str) -> list[Job]:

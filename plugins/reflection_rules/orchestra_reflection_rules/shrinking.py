@@ -108,8 +108,8 @@ def _cheapest(
 ) -> int:
     """The materially fastest, then cheapest, of equivalent rows; else the first in plan order.
 
-    Where cost is to be minimised, time does not count.
-    The median time is compared: of the few requests timed so far, the p95 is the slowest one.
+    The median time is compared: of the few requests timed so far, the p95 is the slowest one. Where
+    cost is to be minimised, time does not count; where time is, a few milliseconds do.
     """
     standings = [
         Standing(
@@ -121,5 +121,6 @@ def _cheapest(
         )
         for i in sorted(group)
     ]
-    found = best(standings, material_ms=MATERIAL_MS, material_share=MATERIAL_SHARE)
+    material_ms = MATERIAL_MS if minimize is None else 0.0
+    found = best(standings, material_ms=material_ms, material_share=MATERIAL_SHARE)
     return int(found.config_id)

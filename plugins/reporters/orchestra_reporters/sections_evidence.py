@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestra_reporters.failures_csv import top_failures
 from orchestra_reporters.markdown import bullets, escape, table
 from orchestra_reporters.ranking import everyone, queries, ranked
-from orchestra_reporters.units import MISSING, figure, unit_of
+from orchestra_reporters.units import MISSING, figure, unit_of, with_unit
 from orchestra_reporters.writing import artifact_names
 
 if TYPE_CHECKING:
@@ -46,8 +46,18 @@ def _spent(report: Report) -> str:
     return (
         f"\nThe race took {spent:,} evaluations, {share}. Certain drops are settled by the evidence;"
         " equivalent ones are as good as a cheaper one that stayed; forced drops only kept the race"
-        f" within its budget.{_regret(report)}\n"
+        f" within its budget.{_regret(report)}{_infeasible(report)}\n"
     )
+
+
+def _infeasible(report: Report) -> str:
+    limits = sorted(report.objective.subject_to.items())
+    gone = list(dict.fromkeys(c for decision in report.decisions for c in decision.infeasible))
+    if not gone or not limits:
+        return ""
+    told = " and ".join(f"{name} ≤ {with_unit(limit, unit_of(name))}" for name, limit in limits)
+    listed = ", ".join(map(escape, gone[:10])) + (", …" if len(gone) > 10 else "")
+    return f" Of the certain drops, {len(gone)} cannot keep {told}: {listed}."
 
 
 def _regret(report: Report) -> str:

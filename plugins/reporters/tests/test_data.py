@@ -18,7 +18,7 @@ from orchestra_reporters.units import figure, p_value, significant, unit_of
 from orchestra_core.report import Verdict
 
 SETTINGS = ReportersSettings()
-TOP = ["run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "grid_decision"]
+TOP = ["run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "front", "grid_decision"]
 
 
 def document(report):
