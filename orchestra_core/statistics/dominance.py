@@ -54,9 +54,11 @@ def front_step(
     """
     may_lead = eligible if eligible.any() else np.ones(len(scores), dtype=bool)
     certain = dominated_beyond_doubt(scores, burden, delta, may_lead)
-    layers = _layers(scores.mean(axis=1), burden.figures, may_lead)
-    means, finer_means = scores.mean(axis=1), finer.mean(axis=1)
-    best_first = sorted(range(len(scores)), key=lambda i: (layers[i], -means[i], -finer_means[i], i))
+    # The finer metric orders what the objective ties, as it does for everybody on a few queries.
+    means = np.stack([scores.mean(axis=1), finer.mean(axis=1)])
+    quality = np.unique(means, axis=1, return_inverse=True)[1]
+    layers = _layers(quality, burden.figures, may_lead)
+    best_first = sorted(range(len(scores)), key=lambda i: (layers[i], -quality[i], i))
     return settled(
         best_first,
         certain,
@@ -99,11 +101,11 @@ def dominated_beyond_doubt(scores: Matrix, burden: Burden, delta: float, may_lea
     return sorted(found)
 
 
-def _layers(means: Samples, figures: Samples, may_lead: Flags) -> list[int]:
+def _layers(quality: NDArray[np.int64], figures: Samples, may_lead: Flags) -> list[int]:
     """0 for the front, 1 for the front of what remains, and so on; who may not lead comes last."""
-    layers, left, layer = [len(means)] * len(means), [int(i) for i in np.flatnonzero(may_lead)], 0
+    layers, left, layer = [len(quality)] * len(quality), [int(i) for i in np.flatnonzero(may_lead)], 0
     while left:
-        peeled = {left[i] for i in front([(means[j], figures[j]) for j in left])}
+        peeled = {left[i] for i in front([(quality[j], figures[j]) for j in left])}
         for index in peeled:
             layers[index] = layer
         left, layer = [i for i in left if i not in peeled], layer + 1
