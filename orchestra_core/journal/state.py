@@ -149,7 +149,8 @@ def _unit(state: RunState, event: Event) -> None:
     payload = event.payload
     state.requests += payload["requests"]
     state.cost_usd += payload.get("cost_usd", 0.0)
-    state.failures.update(payload.get("failures", {}))
+    if failures := payload.get("failures"):
+        state.failures.update(failures)
     if payload["kind"] == "evaluate":
         state.stages.setdefault(payload["stage"], StageProgress()).done += payload["requests"]
 
