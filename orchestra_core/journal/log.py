@@ -113,7 +113,7 @@ class JournalWriter:
 
 
 def last_event(descriptor: int, start: int, end: int) -> Event | None:
-    """The last whole event between two offsets, read from behind: a long journal opens as a short one."""
+    """The last whole event between two offsets, read from behind: a long journal opens like a short."""
     rest = b""
     while end > start:
         begin = max(start, end - _CHUNK)
