@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestra_core.datasets import DatasetSource
-    from orchestra_core.payloads import DescribeRequest, PlanRequest, RunnerRequest
+    from orchestra_core.payloads import CommandRegistry, DescribeRequest, PlanRequest, RunnerRequest
     from orchestra_core.runner import Runner, RunnerDescription
     from orchestra_fiqa_runner.settings import FiqaSettings
 
@@ -55,3 +55,11 @@ def orchestra_runner(request: RunnerRequest) -> Runner:
     from orchestra_fiqa_runner.backends import open_backend
 
     return open_backend(request)
+
+
+@hookimpl
+def orchestra_commands(cli: CommandRegistry) -> None:
+    """`orchestra fiqa serve` and `orchestra fiqa load`."""
+    from orchestra_fiqa_runner.commands import command
+
+    cli.add(command)
