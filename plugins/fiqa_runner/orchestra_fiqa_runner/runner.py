@@ -91,7 +91,7 @@ class FiqaRunner:
 
     def probe(
         self, configuration: Configuration, queries: Sequence[Query], load: Load
-    ) -> Sequence[LatencySample]:
+    ) -> Iterator[LatencySample]:
         """Latency and cost, request by request."""
         knobs = self.open_for([configuration])[configuration.config_id]
         return self._prober.probe(configuration.config_id, knobs, queries, load)
