@@ -8,6 +8,7 @@ from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.plan import Plan
 from orchestra_core.report import Decision, Rung
+from orchestra_core.runner import Load
 from orchestra_core.stages.conclusion import concluded, leading
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
@@ -112,11 +113,11 @@ def _probe_all(
     Where the runner has timed its answers itself, only a second objective needs it: those were timed
     while others were asked too.
     """
-    warmup = context.plan.stage("grid").warmup
+    load = Load(warmup=context.plan.stage("grid").warmup)
     always = context.plan.experiment.objective.minimize is not None
     for config_id in list(alive)[:: -1 if rung % 2 else 1]:
         if query_ids and (always or not _is_timed(alive[config_id])):
-            context.probe(alive, rung, config_id, query_ids, warmup=warmup)
+            context.probe(alive, rung, config_id, query_ids, load)
 
 
 def _is_timed(job: Job) -> bool:
