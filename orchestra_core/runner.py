@@ -81,6 +81,11 @@ class Health:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+def rate_figure(rate: float) -> str:
+    """A rate for people, of three digits and whole from a hundred on: `0.25`, `50`, `1,235`."""
+    return f"{rate:,.0f}" if rate >= 99.95 else f"{rate:.3g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """How a probe drives the target; what each mode means is done by `scheduling.load.drive`.
@@ -113,7 +118,7 @@ class Load:
     def label(self) -> str:
         """For people: `closed, 1 client` or `open, 50/s constant`."""
         if self.mode == "open":
-            return f"open, {self.rate:.4g}/s {self.arrivals}"
+            return f"open, {rate_figure(self.rate)}/s {self.arrivals}"
         return f"closed, {self.concurrency} client{'' if self.concurrency == 1 else 's'}"
 
 

@@ -14,7 +14,7 @@ from orchestra_core.errors import RunCancelled, TargetError
 from orchestra_core.payloads import LoadReportRequest
 from orchestra_core.probing.figures import LoadFigures, LoadReport
 from orchestra_core.probing.probes import Probe, Search
-from orchestra_core.runner import Load
+from orchestra_core.runner import Load, rate_figure
 
 if TYPE_CHECKING:
     from orchestra_core.cli.load import Wishes
@@ -120,7 +120,7 @@ def _show_search(target: OpenTarget, report: LoadReport, written: Iterable[str])
     if report.highest_rate is None:
         click.echo(f"No rate that was tried kept {limit}.")
     else:
-        click.echo(f"Highest rate with {limit}: {report.highest_rate:.3g} per second.")
+        click.echo(f"Highest rate with {limit}: {rate_figure(report.highest_rate)}/s.")
     for line in (_ENDINGS[report.ended], *written):
         if line:
             click.echo(line)
@@ -134,7 +134,7 @@ def _row(figures: LoadFigures) -> tuple[str, ...]:
     rate = figures.achieved_rate
     return (
         _label(figures),
-        "–" if rate is None else f"{rate:.1f}/s",
+        "–" if rate is None else f"{rate_figure(rate)}/s",
         *(_interval(figures, name) for name in ("p50_ms", "p95_ms", "p99_ms")),
         f"{figures.answered:,} of {figures.requests:,}",
         ", ".join(f"{reason} {count}" for reason, count in sorted(figures.errors.items())) or "none",
@@ -158,7 +158,7 @@ def _label(figures: LoadFigures) -> str:
 def _tell_step(figures: LoadFigures, held: bool) -> None:
     p95 = figure(figures.p95_with_errors_ms, "ms") if figures.p95_with_errors_ms else "endless"
     kept = "kept" if held else "broken"
-    click.echo(f"{figures.rate:.4g} per second: p95 {p95}, limit {kept}", err=True)
+    click.echo(f"{rate_figure(figures.rate or 0.0)}/s: p95 {p95}, limit {kept}", err=True)
 
 
 class _Progress:

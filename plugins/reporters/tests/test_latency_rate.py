@@ -58,3 +58,11 @@ def test_lines_limit_and_highest_rate_are_drawn():
 def test_a_search_that_came_to_little_is_drawn_too(steps):
     title = draw(report(*steps, highest=None), ReportersSettings()).texts[0].get_text()
     assert title == "No rate that was tried keeps p95 at or below 250 ms"
+
+
+def test_every_sign_is_explained_and_rates_too_close_are_not_named():
+    crowded = report(*(step(rate, 20.0) for rate in (10.0, 500.0, 538.0, 587.0)), step(640.0, 2000.0))
+    (axes,) = draw(crowded.model_copy(update={"highest_rate": 587.0}), ReportersSettings()).axes
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert {"p50", "p95", "p99", "limit 250 ms", "highest rate 587/s", "p95 endless"} == set(told)
+    assert list(axes.get_xticks()) == [10.0, 587.0]
