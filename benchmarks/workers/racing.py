@@ -1,12 +1,14 @@
 """Replay races: `python -m benchmarks.workers.racing PART SIZE REPETITIONS`.
 
-PART: `race`, `drawn`, `halving`, `wrong`, `settings` (of the pruners), or the number of one of them.
+PART: `race`, `drawn`, `strangers`, `halving`, `wrong`, `settings` (of the pruners), or the number of
+one of them.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,8 @@ def main(part: str, size: int, repetitions: int) -> Any:
         return [_wrong(known, repetitions, again) for again in (False, True)]
     if part == "drawn":
         return _curve(known, race, REACH[size], repetitions, again=True)
+    if part == "strangers":
+        return _curve(known, partial(race, neighbours=False), REACH[size], repetitions)
     return _peer(known, int(part), repetitions)
 
 
