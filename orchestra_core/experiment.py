@@ -7,9 +7,19 @@ Nothing here reads files or knows a plugin.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from orchestra_core.metric_names import canonical
 from orchestra_core.runner import Load, ParameterValue
@@ -63,7 +73,9 @@ def _check_url(value: str) -> str:
 
 def _check_timing(name: str) -> str:
     if name not in TIMING_METRICS:
-        raise ValueError(f"expected one of {', '.join(TIMING_METRICS)}")
+        close = get_close_matches(name, TIMING_METRICS, n=1, cutoff=0.4)
+        meant = f" (did you mean {close[0]}?)" if close else ""
+        raise ValueError(f"expected one of {', '.join(TIMING_METRICS)}{meant}")
     return name
 
 
@@ -147,12 +159,28 @@ class RunnerSection(StrictModel):
 
 
 class Objective(StrictModel):
-    """What is maximised, and what must hold. Ties: p95, cost, nDCG@10, then plan order."""
+    """What is maximised, what is minimised beside it, and what must hold.
+
+    Ties: p95, cost, nDCG@10, then plan order.
+    """
 
     maximize: Annotated[str, AfterValidator(canonical)] = "recall@10"
     """A quality metric: `recall@10`, `ndcg@10`, `mrr@10`, `AP`, … of ir-measures."""
+    minimize: TimingMetric | None = None
+    """A second objective, `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`: the race then keeps all of
+    which no other is better in both."""
+    select: Literal["quality", "knee"] = "quality"
+    """Who of these challenges the baseline: the one of the highest quality, or the knee, past which
+    quality costs more than before."""
     subject_to: dict[TimingMetric, float] = {}
     """Metric → upper limit, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""
+
+    @field_validator("select")
+    @classmethod
+    def _knee_of_two(cls, select: str, others: ValidationInfo) -> str:
+        if select == "knee" and others.data.get("minimize") is None:
+            raise ValueError("expected a second objective beside it, such as minimize: p95_ms")
+        return select
 
 
 class SmokeSection(StrictModel):
@@ -176,7 +204,8 @@ class GridSection(StrictModel):
     epsilon: float = Field(default=0.005, ge=0)
     """Differences of the objective up to this are no differences."""
     probe: int = Field(default=10, ge=0)
-    """Timed requests per configuration and rung, where `evaluate` cannot time them itself."""
+    """Timed requests per configuration and rung, where `evaluate` cannot time them itself or
+    `objective.minimize` asks for it."""
 
 
 class LoadSection(StrictModel):
