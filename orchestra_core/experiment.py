@@ -7,11 +7,16 @@ Nothing here reads files or knows a plugin.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from orchestra_core.errors import AddressRefused
 from orchestra_core.metric_names import canonical
+from orchestra_core.outbound.addresses import check_target
+from orchestra_core.outbound.policy import check_base_url, parse_alias, parse_allowed
+from orchestra_core.outbound.secrets import check_headers
 from orchestra_core.runner import ParameterValue
 
 TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
@@ -26,6 +31,7 @@ class StrictModel(BaseModel):
     )
 
 
+Answer = TypeVar("Answer")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
@@ -55,10 +61,33 @@ def _check_unique(values: tuple[ParameterValue, ...]) -> tuple[ParameterValue, .
     return values
 
 
-def _check_url(value: str) -> str:
-    if "@" in value.partition("?")[0]:
-        raise ValueError("expected an address without user and password; give them by environment")
+def _check_address(value: str) -> str:
+    return _readable(check_base_url, value)
+
+
+def _check_aliases(value: Mapping[str, str]) -> Mapping[str, str]:
+    for name, address in value.items():
+        _readable(parse_alias, name, address)
     return value
+
+
+def _check_allowed(value: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in value:
+        _readable(parse_allowed, entry)
+    return value
+
+
+def _check_endpoints(value: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in value:
+        _readable(check_target, entry)
+    return value
+
+
+def _readable(parse: Callable[..., Answer], *texts: str) -> Answer:
+    try:
+        return parse(*texts)
+    except AddressRefused as error:
+        raise ValueError(f"{error.message}. {error.hint}") from None
 
 
 def _check_timing(name: str) -> str:
@@ -122,13 +151,17 @@ class RunnerSection(StrictModel):
     """The runner's name; may be left out while just one runner is installed."""
     backend: str | None = None
     """One of the runner's backends; its first one when left out."""
-    base_url: Annotated[str, AfterValidator(_check_url)] | None = None
+    base_url: Annotated[str, AfterValidator(_check_address)] | None = None
     """Where the target's HTTP service is."""
-    host_aliases: dict[str, str] = {}
-    """Host name → address to use in its place."""
-    allowed_hosts: tuple[str, ...] = Field(default=(), strict=False)
-    """Hosts that may be asked, as `scheme://host:port` or `host:port`."""
-    health_endpoints: tuple[str, ...] = Field(
+    headers: Annotated[dict[str, str], AfterValidator(check_headers)] = {}
+    """Header → value with `${env:NAME}` in it; secrets come from the environment alone."""
+    host_aliases: Annotated[dict[str, str], AfterValidator(_check_aliases)] = {}
+    """Host, or host:port → address to dial in its place; the target is still called by its name."""
+    allowed_hosts: Annotated[tuple[str, ...], AfterValidator(_check_allowed)] = Field(
+        default=(), strict=False
+    )
+    """Hosts that may be asked, as `scheme://host:port` or `host:port`; loopback always may."""
+    health_endpoints: Annotated[tuple[str, ...], AfterValidator(_check_endpoints)] = Field(
         default=("/ready", "/api/health/embeddings"), strict=False
     )
     """Paths that must answer before anything is asked."""
