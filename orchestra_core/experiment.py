@@ -221,6 +221,8 @@ class AbSection(StrictModel):
     """Orders the confirmation queries; the experiment's seed when left out."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Of the intervals over all looks together."""
+    failed: Literal["zero", "drop"] = "zero"
+    """A failed query scores zero, or is left out of both arms; the other way is judged as well."""
     margin: dict[TimingMetric, Annotated[Margin, BeforeValidator(_to_margin)]] = {
         "p95_ms": Margin(absolute=25.0),
         "cost_per_query": Margin(absolute=0.0001),

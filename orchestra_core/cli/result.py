@@ -78,6 +78,8 @@ def show_verdict(verdict: Verdict) -> None:
         )
     if verdict.queries_needed:
         click.echo(f"  About {verdict.queries_needed:,} confirmation queries would settle it.")
+    if verdict.kind == "inconclusive" and verdict.detectable is not None:
+        click.echo(f"  So many queries show a difference of {verdict.detectable:.4f}, 4 times in 5.")
 
 
 def _show_publication(report: Report) -> None:

@@ -69,6 +69,17 @@ class Job:
             return "no_observation"
         return observation.failure.reason if observation.failure else None
 
+    @property
+    def failed_queries(self) -> set[str]:
+        """Ids of the queries that gave no ranking because something went wrong."""
+        seen = self.observations
+        return {q for q in self.query_ids if q not in seen or seen[q].failure is not None}
+
+    def rankings(self) -> dict[str, tuple[str, ...]]:
+        """Query id → document ids, best first, of every query that did not fail."""
+        failed = self.failed_queries
+        return {q: self.observations[q].ranking for q in self.query_ids if q not in failed}
+
     def timed_items(self) -> Sequence[Observation | LatencySample]:
         """Probe samples where there are any, else the observations that were timed themselves."""
         return self.samples or [o for o in self.observations.values() if o.latency_ms is not None]

@@ -47,6 +47,8 @@ class RunState:
     jobs: dict[str, Payload] = field(default_factory=dict)
     decisions: list[Payload] = field(default_factory=list)
     rulings: list[Payload] = field(default_factory=list)
+    ids: Payload | None = None
+    """How target's and dataset's ids agree, from the smoke test; also where that ended the run."""
     verdict: Payload | None = None
     selected: Payload | None = None
     publication: Payload | None = None
@@ -112,6 +114,7 @@ def _run_ended(state: RunState, event: Event) -> None:
     state.ended_at = event.created_at
     state.ending = event.payload
     state.error = event.payload.get("error")
+    state.ids = ((state.error or {}).get("details") or {}).get("ids", state.ids)
 
 
 def _stage_started(state: RunState, event: Event) -> None:
@@ -122,6 +125,8 @@ def _stage_started(state: RunState, event: Event) -> None:
 def _stage_done(state: RunState, event: Event) -> None:
     stage = _stage_of(event)
     state.stages.setdefault(stage, StageProgress()).status = "done"
+    if stage == "smoke":
+        state.ids = event.payload.get("overlap")
     if stage == "grid":
         state.leader = event.payload["leader"]
         state.regret_bound = event.payload.get("regret_bound")
@@ -144,7 +149,8 @@ def _unit(state: RunState, event: Event) -> None:
     payload = event.payload
     state.requests += payload["requests"]
     state.cost_usd += payload.get("cost_usd", 0.0)
-    state.failures.update(payload.get("failures", {}))
+    if failures := payload.get("failures"):
+        state.failures.update(failures)
     if payload["kind"] == "evaluate":
         state.stages.setdefault(payload["stage"], StageProgress()).done += payload["requests"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -135,8 +136,10 @@ def count_failures(items: Iterable[Observation | LatencySample]) -> dict[str, in
 
 def _sound(observation: Observation) -> Observation:
     failure = observation.failure
-    if not all(isinstance(document_id, str) for document_id in observation.ranking):
-        failure = Failure("malformed_id", "the ranking holds a document id that is no text")
+    if not all(map(is_document_id, observation.ranking)):
+        failure = Failure(
+            "malformed_id", "the ranking holds a document id that is no text, is empty or has spaces"
+        )
     elif len(set(observation.ranking)) != len(observation.ranking):
         failure = Failure("repeated_document", "the ranking holds one document more than once")
     elif not (_is_figure(observation.latency_ms) and _is_figure(observation.cost)):
@@ -144,6 +147,15 @@ def _sound(observation: Observation) -> Observation:
     if failure is observation.failure:
         return observation
     return Observation(observation.config_id, observation.query_id, failure=failure)
+
+
+def is_document_id(value: object) -> bool:
+    """Text of at least one character, without white space or control characters."""
+    if not isinstance(value, str) or not value:
+        return False
+    if value.isprintable() and " " not in value:
+        return True
+    return not any(c.isspace() or unicodedata.category(c) == "Cc" for c in value)
 
 
 def _sound_sample(sample: LatencySample) -> LatencySample:

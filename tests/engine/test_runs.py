@@ -295,7 +295,9 @@ def test_foreign_ids_stop_the_run_with_examples_of_both(run_orchestra, stub_runn
     assert run.report.error["type"] == "ids"
     assert run.report.error["msg"].count("foreign-d") == 3
     assert "d0000, d0001, d0002" in run.report.error["msg"]
-    assert run.report.error["details"] == {"overlap": 0.0}
+    assert run.report.error["details"]["overlap"] == run.report.ids.share == 0.0
+    assert len(run.report.ids.retrieved) == len(run.report.ids.dataset) == 3
+    assert all(example.startswith("foreign-d") for example in run.report.ids.retrieved)
 
 
 @pytest.mark.parametrize("where", ["raises", "raises_in_probe"])

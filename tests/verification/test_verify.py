@@ -190,7 +190,7 @@ def rewrite(home, run_id, event_type, change):
         ("GRID_RUNG_DONE", "best_value", 0.99, "· best_value"),
         ("GRID_DONE", "leader", "q0p5", "GRID_DONE · leader"),
         ("SELECT_DONE", "winner", {}, "SELECT_DONE · winner · config_id"),
-        ("SMOKE_DONE", "id_overlap", 0.5, "SMOKE_DONE · id_overlap"),
+        ("SMOKE_DONE", "overlap", {"share": 0.5}, "SMOKE_DONE · share"),
         ("RUN_STARTED", "plan_hash", "0" * 64, "RUN_STARTED · plan_hash"),
         ("JOB_DONE", "failures_by_reason", {}, "· failures_by_reason · stub_failure"),
     ],

@@ -114,10 +114,9 @@ def test_probe_and_evaluate_find_the_same(runner, fiqa, make):
     one = make(collection="fiqa_sent", alpha=0.5, mmr=0.3, top_k=10)
     queries = fiqa.judged_queries()[:10]
     seen = answers(runner.evaluate([one], queries))
-    knobs = runner.open_for([one])[one.config_id]
     for query in queries:
-        found = runner._prober._answer(Block(runner._indexes, [query.text], 100), knobs)
-        assert tuple(found) == seen[one.config_id, query.query_id][0]
+        found = runner.ask(one, query.text)
+        assert (found.ids, found.scores) == seen[one.config_id, query.query_id][:2]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

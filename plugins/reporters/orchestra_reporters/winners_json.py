@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _WINNER = ("config_id", "metrics", "parameters", "is_baseline")
 _AB = ("diff_table", "baseline", "challenger", "test", "reason", "metric", "queries", "confidence")
 _AB_MORE = ("looks", "wins", "ties", "losses", "queries_needed", "warnings")
+_AB_PROPORTION = ("detectable", "judged", "alternatives", "gained", "lost")
 
 
 def render(report: Report, _settings: ReportersSettings) -> bytes:
@@ -51,4 +52,5 @@ def _winner(report: Report) -> dict[str, Any]:
 
 def _ab(report: Report) -> dict[str, Any]:
     known = report.verdict.model_dump(mode="json") if report.verdict else {}
-    return {"verdict": known.get("kind"), **{key: known.get(key) for key in (*_AB, *_AB_MORE)}}
+    keys = (*_AB, *_AB_MORE, *_AB_PROPORTION)
+    return {"verdict": known.get("kind"), **{key: known.get(key) for key in keys}}

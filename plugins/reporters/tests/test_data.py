@@ -179,3 +179,28 @@ def test_a_difference_and_its_interval_have_the_same_decimals(make_report):
     assert change(row, "ms") == ("+0.100", "-0.050 to +0.250")
     nothing = row.model_copy(update={"delta": 0.0, "ci_low": None})
     assert change(nothing, "ms") == ("0.000", "–")
+
+
+def test_the_page_tells_what_a_verdict_hangs_on(make_report):
+    from orchestra_core.report import Alternative, IdOverlap, MovedQuery
+
+    report = make_report("inconclusive", 5)
+    row = report.verdict.diff_table[0]
+    judged = row.model_copy(update={"metric": "judged@10", "baseline": 0.11, "challenger": 0.12})
+    up = MovedQuery(query_id="q7", text="how | to save?", baseline=0.0, challenger=1.0)
+    other = Alternative(assumption="unjudged_relevant", kind="win", row=row, affected=1234)
+    changes = {"gained": (up,), "judged": judged, "alternatives": (other,), "detectable": 0.0312}
+    verdict = report.verdict.model_copy(update=changes)
+    ids = IdOverlap(share=0.25, retrieved=("x1",), dataset=("d1", "d2"))
+    report = report.model_copy(update={"verdict": verdict, "ids": ids})
+    text = page(report)
+    assert r"| q7 | how \| to save? | 0.0000 | 1.0000 |" in text
+    assert "For the worse:\n\nnone" in text
+    assert "judged@10: 0.1100 (baseline), 0.1200 (challenger)" in text
+    assert "Were all 1,234 unjudged documents that were found relevant: " in text
+    assert "4 times in 5: 0.0312" in text
+    assert "25 % of the ids" in text
+    assert "| Dataset | d1, d2 |" in text
+    found = document(report)["ab"]
+    assert found["gained"][0]["query_id"] == "q7"
+    assert found["detectable"] == 0.0312
