@@ -98,7 +98,7 @@ class Door:
         call = Call(
             method=method,
             url=url,
-            body=None if content is None else json.dumps(content, ensure_ascii=False).encode(),
+            body=None if content is None else json.dumps(content, allow_nan=False).encode(),
             repeatable=method in REPEATABLE if repeatable is None else repeatable,
             with_credentials=self.base is not None and url.origin == self.base.origin,
         )

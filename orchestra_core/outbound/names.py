@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 from orchestra_core.errors import AddressRefused, RequestFailed, RunnerTimeout
 from orchestra_core.scheduling.limits import within
@@ -17,6 +17,7 @@ Resolve = Callable[[str, int], list[str]]
 """Host and port to numeric addresses, best first. Raises OSError."""
 PATIENCE_S = 10.0
 """How long a name server may take."""
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _LOOPBACK = {"localhost": ("127.0.0.1", "::1"), "127.0.0.1": ("127.0.0.1",), "::1": ("::1",)}
 
 
@@ -69,7 +70,8 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 def _checked(host: str, address: str) -> str:
     found = ip_address(address.partition("%")[0])
-    if found.is_link_local or found.is_multicast or found.is_unspecified or found.is_reserved:
+    odd = found.is_link_local or found.is_multicast or found.is_unspecified or found.is_reserved
+    if odd or (isinstance(found, IPv4Address) and found in _THIS_NETWORK):
         raise AddressRefused(
             f"the name '{host}' stands for {found}, where no service can be meant",
             hint="Look at the name's entry; to ask that address all the same, list it by its number.",

@@ -18,7 +18,6 @@ _HINTS = {
     403: "The credentials of runner.headers do not suffice.",
     404: "Compare runner.base_url and the mapping's path with what the target serves.",
     413: "Ask for less at once.",
-    422: "The target did not understand the request; compare the mapping with its documentation.",
     429: "Lower runner.rate_limit_per_sec, or concurrency.",
 }
 
@@ -67,7 +66,8 @@ def status_failure(raw: Raw) -> RequestFailed:
     """The failure of an answer that is neither good nor a redirect."""
     excerpt = " ".join(raw.body[:_EXCERPT].decode("utf-8", "replace").split())
     server_side = raw.status >= 500
-    hint = _HINTS.get(raw.status, "Look at the target's log." if server_side else "")
+    usual = "Look at the target's log." if server_side else _HINTS[400]
+    hint = _HINTS.get(raw.status, usual)
     details: dict[str, Any] = {"status": raw.status}
     wanted = retry_after(raw.headers["retry-after"]) if "retry-after" in raw.headers else None
     if wanted is not None and raw.status in (429, 503):

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -42,6 +42,9 @@ def reply(status=200, body=b'{"ok": true}', **headers):
         respond(handler, status, body, **headers)
 
     return answer
+
+
+GOOD = reply()
 
 
 def in_turn(*answers):
@@ -89,13 +92,14 @@ class Handler(BaseHTTPRequestHandler):
         told.answer(asked, self)
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = do_DELETE = _any
+    def __getattr__(self, name):
+        if name.startswith("do_"):
+            return self._any
+        raise AttributeError(name)
 
     def finish(self):
-        try:
+        with suppress(OSError):
             super().finish()
-        except OSError:
-            pass
 
     def log_message(self, *_):
         pass
@@ -128,10 +132,8 @@ def running(answer, told=None):
 @pytest.fixture
 def serve():
     """`serve(answer)` starts a server; all end with the test."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
-        yield lambda answer=reply(): stack.enter_context(running(answer))
+        yield lambda answer=GOOD: stack.enter_context(running(answer))
 
 
 @dataclass
@@ -158,7 +160,9 @@ def opened(journal):
     """`opened(base_url, key=value, …)` gives a door; keys of `runner`, or `open_door`'s own."""
     doors = []
 
-    def make(base_url=None, *, limits=None, environ=None, resolve=None, sizes=None, left_s=None, **keys):
+    def make(
+        base_url=None, *, limits=None, environ=None, resolve=None, sizes=None, left_s=None, **keys
+    ):
         runner = {"base_url": base_url, "rate_limit_per_sec": 0.0, "backoff_s": 0.01, "timeout_s": 5.0}
         experiment = Experiment.model_validate(
             {"space": {"a": (1,)}, "runner": {**runner, **keys}, "limits": limits or {}}

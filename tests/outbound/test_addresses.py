@@ -165,7 +165,9 @@ def test_an_alias_decides_what_must_be_listed():
 
 
 def test_aliases_do_not_chain_and_cannot_smuggle_a_listed_name():
-    policy = Policy({"one": "two", "two": "127.0.0.1", "good.example": "evil.example"}, ["good.example:80"])
+    policy = Policy(
+        {"one": "two", "two": "127.0.0.1", "good.example": "evil.example"}, ["good.example:80"]
+    )
     for host in ("one", "good.example"):
         with pytest.raises(AddressRefused, match="which stands for"):
             policy.route(Origin("http", host, 80))
