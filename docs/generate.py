@@ -315,11 +315,11 @@ def errors() -> str:
 
 
 def reference() -> str:
-    """A mkdocstrings directive for every public class, under its module."""
+    """A mkdocstrings directive for every public class and function, under its module."""
     homes: dict[str, list[str]] = {}
     for name in orchestra_core.__all__:
         found = getattr(orchestra_core, name)
-        if inspect.isclass(found):
+        if inspect.isclass(found) or inspect.isfunction(found):
             homes.setdefault(found.__module__, []).append(name)
     parts = []
     for module, names in homes.items():

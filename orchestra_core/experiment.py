@@ -7,17 +7,13 @@ Nothing here reads files or knows a plugin.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from orchestra_core.errors import AddressRefused
 from orchestra_core.metric_names import canonical
-from orchestra_core.outbound.addresses import check_target
-from orchestra_core.outbound.policy import check_base_url, parse_alias, parse_allowed
-from orchestra_core.outbound.secrets import check_headers
-from orchestra_core.runner import ParameterValue
+from orchestra_core.outbound.fields import Aliases, Allowed, BaseUrl, Endpoints, HeaderTemplates
+from orchestra_core.runner import Load, ParameterValue
 
 TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
 """Metrics of which less is better: limits and margins may name these."""
@@ -31,7 +27,6 @@ class StrictModel(BaseModel):
     )
 
 
-Answer = TypeVar("Answer")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
@@ -59,35 +54,6 @@ def _check_unique(values: tuple[ParameterValue, ...]) -> tuple[ParameterValue, .
         if value in values[:index] and not isinstance(value, bool):
             raise ValueError(f"the value {value!r} stands twice")
     return values
-
-
-def _check_address(value: str) -> str:
-    return _readable(check_base_url, value)
-
-
-def _check_aliases(value: Mapping[str, str]) -> Mapping[str, str]:
-    for name, address in value.items():
-        _readable(parse_alias, name, address)
-    return value
-
-
-def _check_allowed(value: tuple[str, ...]) -> tuple[str, ...]:
-    for entry in value:
-        _readable(parse_allowed, entry)
-    return value
-
-
-def _check_endpoints(value: tuple[str, ...]) -> tuple[str, ...]:
-    for entry in value:
-        _readable(check_target, entry)
-    return value
-
-
-def _readable(parse: Callable[..., Answer], *texts: str) -> Answer:
-    try:
-        return parse(*texts)
-    except AddressRefused as error:
-        raise ValueError(f"{error.message}. {error.hint}") from None
 
 
 def _check_timing(name: str) -> str:
@@ -151,19 +117,15 @@ class RunnerSection(StrictModel):
     """The runner's name; may be left out while just one runner is installed."""
     backend: str | None = None
     """One of the runner's backends; its first one when left out."""
-    base_url: Annotated[str, AfterValidator(_check_address)] | None = None
+    base_url: BaseUrl | None = None
     """Where the target's HTTP service is."""
-    headers: Annotated[dict[str, str], AfterValidator(check_headers)] = {}
+    headers: HeaderTemplates = {}
     """Header → value with `${env:NAME}` in it; secrets come from the environment alone."""
-    host_aliases: Annotated[dict[str, str], AfterValidator(_check_aliases)] = {}
+    host_aliases: Aliases = {}
     """Host, or host:port → address to dial in its place; the target is still called by its name."""
-    allowed_hosts: Annotated[tuple[str, ...], AfterValidator(_check_allowed)] = Field(
-        default=(), strict=False
-    )
+    allowed_hosts: Allowed = ()
     """Hosts that may be asked, as `scheme://host:port` or `host:port`; loopback always may."""
-    health_endpoints: Annotated[tuple[str, ...], AfterValidator(_check_endpoints)] = Field(
-        default=("/ready", "/api/health/embeddings"), strict=False
-    )
+    health_endpoints: Endpoints = ("/ready", "/api/health/embeddings")
     """Paths that must answer before anything is asked."""
     rate_limit_per_sec: float = Field(default=4.0, ge=0)
     """Requests per second; 0 switches the limit off. Ignored by in-process backends."""
@@ -212,6 +174,29 @@ class GridSection(StrictModel):
     """Timed requests per configuration and rung, where `evaluate` cannot time them itself."""
 
 
+class LoadSection(StrictModel):
+    """How the timed requests of the A/B arrive; the same for both arms."""
+
+    mode: Literal["closed", "open"] = "closed"
+    """`closed`: clients that wait for their answer; `open`: arrivals at a rate, answered or not."""
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 1
+    """Clients of a closed load."""
+    rate: float | None = Field(default=None, gt=0)
+    """Arrivals per second of an open load."""
+    arrivals: Literal["constant", "poisson"] = "constant"
+    """Of an open load: evenly spaced, or independent of each other."""
+
+    @model_validator(mode="after")
+    def _rate_where_open(self) -> LoadSection:
+        if (self.mode == "open") != (self.rate is not None):
+            raise ValueError("an open load needs a rate, and only an open load has one")
+        return self
+
+    def as_load(self, warmup: int = 0, seed: int = 0) -> Load:
+        """What a probe is given."""
+        return Load(self.mode, self.concurrency, warmup, self.rate or 0.0, self.arrivals, seed)
+
+
 class AbSection(StrictModel):
     """The challenger against the baseline, on queries that nobody tuned on."""
 
@@ -228,6 +213,7 @@ class AbSection(StrictModel):
         "cost_per_query": Margin(absolute=0.0001),
     }
     """Metric → how much worse it may get: a number in its unit, or a share (`20%`)."""
+    load: LoadSection = LoadSection()
 
 
 class StagesSection(StrictModel):

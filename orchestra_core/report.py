@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from orchestra_core.experiment import Objective, StrictModel
+from orchestra_core.probing.figures import TimedRequests
 from orchestra_core.runner import ParameterValue
 
 RunStatus = Literal["running", "completed", "early_stopped", "failed", "cancelled"]
@@ -148,6 +149,8 @@ class JobSummary(StrictModel):
     metrics: Metrics
     failures_by_reason: dict[str, int] = {}
     latency_breakdown_ms: dict[str, float] = {}
+    probe: TimedRequests | None = None
+    """The timed requests of an arm of the A/B; None in other stages."""
     path: str = ""
     """Folder relative to the home folder."""
     files: dict[str, str] = {}
@@ -249,6 +252,8 @@ class Report(StrictModel):
     """(configuration, query) pairs asked in the grid."""
     evaluations_full: int = 0
     """What the full grid would have taken."""
+    ab_load: str = ""
+    """How the A/B's timed requests arrive: `closed, 1 client` or `open, 50/s poisson`."""
     regret_bound: float | None = None
     """By how much, at most, the best of the forced drops is better than the race's leader, in the
     objective's unit, with confidence 1 - delta by a model of the field; None: nothing to bound."""

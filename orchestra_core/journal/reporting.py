@@ -67,6 +67,7 @@ def build_report(state: RunState) -> Report:
         not_published_because=_why_not(state),
         evaluations=sum(rung.evaluations for rung in rungs),
         evaluations_full=len(grid.config_ids) * len(grid.query_ids),
+        ab_load=plan.experiment.stages.ab.load.as_load().label,
         regret_bound=state.regret_bound,
         requests=state.requests,
         cost_usd=state.cost_usd,

@@ -19,7 +19,7 @@ _OURS = frozenset(
 )
 
 
-def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
     """Names and templates of `runner.headers`. Raises ValueError; no variable is read."""
     for name, template in headers.items():
         if not _NAME.fullmatch(name):

@@ -159,7 +159,8 @@ def is_document_id(value: object) -> bool:
 
 
 def _sound_sample(sample: LatencySample) -> LatencySample:
-    if _is_number(sample.latency_ms) and _is_figure(sample.cost):
+    figures = (sample.latency_ms, sample.scheduled_s, sample.sent_s)
+    if all(map(_is_number, figures)) and _is_figure(sample.cost):
         return sample
     return LatencySample(sample.config_id, sample.query_id, 0.0, failure=_MALFORMED)
 

@@ -87,15 +87,14 @@ class RunContext:
         rung: int,
         config_id: str,
         query_ids: Sequence[str],
-        *,
-        warmup: int,
+        load: Load,
     ) -> None:
         """Time one configuration on some queries, alone, and add the samples to its job."""
-        requests = len(query_ids) + warmup
+        requests = len(query_ids) + load.warmup
         self.budget.check(requests)
         job = jobs[config_id]
         asked = [self.queries[query_id] for query_id in query_ids]
-        load, began = Load(warmup=warmup), stopwatch()
+        began = stopwatch()
         samples = probed(self.runner, job.configuration, asked, load, self.timeout_s)
         job.samples += samples
         self._spent(

@@ -8,6 +8,7 @@ from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.plan import Plan
 from orchestra_core.report import Decision, Rung
+from orchestra_core.runner import Load
 from orchestra_core.stages.conclusion import concluded, leading
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
@@ -107,10 +108,10 @@ def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[
 def _probe_all(
     context: RunContext, alive: dict[str, Job], rung: int, query_ids: tuple[str, ...]
 ) -> None:
-    warmup = context.plan.stage("grid").warmup
+    load = Load(warmup=context.plan.stage("grid").warmup)
     for config_id, job in alive.items():
         if query_ids and not _is_timed(job):
-            context.probe(alive, rung, config_id, query_ids, warmup=warmup)
+            context.probe(alive, rung, config_id, query_ids, load)
 
 
 def _is_timed(job: Job) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_reporters import sections_evidence, sections_outcome
+from orchestra_reporters import sections_evidence, sections_latency, sections_outcome
 from orchestra_reporters.markdown import escape, section
 from orchestra_reporters.story import verdict_line
 
@@ -20,6 +20,7 @@ def render(report: Report, settings: ReportersSettings) -> bytes:
         section("What was asked", sections_outcome.asked(report)),
         section("Winner", sections_outcome.winner(report)),
         section("A/B against the baseline", sections_outcome.ab(report)),
+        section("Latency", sections_latency.arms(report)),
         section("Queries that moved most", sections_outcome.moved(report)),
         section("Publication", sections_outcome.publication(report)),
         section("Race", sections_evidence.race(report)),
