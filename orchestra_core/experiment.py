@@ -231,8 +231,10 @@ class Limits(StrictModel):
 
     wall: Seconds = 1800.0
     """Wall time of the run."""
+    stage: Seconds | None = None
+    """Wall time of one stage; the run's own when left out."""
     requests: Count = 20_000
-    """Evaluations and timed requests, over all stages."""
+    """Evaluations, timed requests and repetitions, over all stages."""
     cost_usd: float = Field(default=5.0, gt=0)
     """USD, by the runner's cost model."""
     configurations: Count = 5000
@@ -283,3 +285,9 @@ class Experiment(StrictModel):
     paths: Paths = Paths()
     version: Literal[1] = 1
     """The version of this file format."""
+
+    @property
+    def unit_timeout_s(self) -> float:
+        """Seconds that one call of the runner may take."""
+        limits = self.limits
+        return min(self.runner.runner_timeout_s, limits.wall, limits.stage or limits.wall)

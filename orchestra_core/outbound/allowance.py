@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,11 @@ class Allowance:
         if left <= 0:
             raise too_late("it was up before the request was sent")
         return min(most, left)
+
+
+def unlimited() -> float:
+    """Seconds left where nothing limits them."""
+    return math.inf
 
 
 def too_late(why: str) -> RequestFailed:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestra_core.outbound.addresses import parse_url
-from orchestra_core.outbound.allowance import Allowance
+from orchestra_core.outbound.allowance import Allowance, unlimited
 from orchestra_core.outbound.door import Door, Emit, Manners
 from orchestra_core.outbound.names import Names, Resolve
 from orchestra_core.outbound.pacing import Pacer
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 
 def silent(_event_type: str, _payload: Mapping[str, Any]) -> None:
     """Record nothing."""
-
-
-def unlimited() -> float:
-    """Seconds left where nothing limits them."""
-    return math.inf
 
 
 def open_door(
