@@ -16,7 +16,7 @@ import numpy as np
 from orchestra_core.artifacts import Home, storage_damage, write_folder
 from orchestra_core.errors import MisalignedQueries
 from orchestra_core.evaluation import job_files
-from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed
+from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed, timed_requests
 from orchestra_core.evaluation.metrics import Scorer, Scores
 from orchestra_core.observation import LatencySample, Observation
 from orchestra_core.plan import Configuration
@@ -114,6 +114,7 @@ class Job:
             metrics=self.metrics(),
             failures_by_reason=dict(sorted(failures.items())),
             latency_breakdown_ms=mean_breakdown(self.timed_items()),
+            probe=timed_requests(self.samples) if self.stage == "ab" and self.samples else None,
             path=home.relative(home.job(self.job_id)),
             error=dict(error) if error else None,
         )

@@ -44,6 +44,7 @@ class RunState:
     leader: str = ""
     """config_id of the grid's best, once the grid is done."""
     regret_bound: float | None = None
+    front: list[str] = field(default_factory=list)
     jobs: dict[str, Payload] = field(default_factory=dict)
     decisions: list[Payload] = field(default_factory=list)
     rulings: list[Payload] = field(default_factory=list)
@@ -130,6 +131,7 @@ def _stage_done(state: RunState, event: Event) -> None:
     if stage == "grid":
         state.leader = event.payload["leader"]
         state.regret_bound = event.payload.get("regret_bound")
+        state.front = event.payload.get("front", [])
     if stage == "select":
         state.selected = event.payload
     if stage == "publish":
@@ -147,9 +149,10 @@ def _rung_started(state: RunState, event: Event) -> None:
 
 def _unit(state: RunState, event: Event) -> None:
     payload = event.payload
-    state.requests += payload["requests"]
+    state.requests += payload["requests"] + payload.get("repetitions", 0)
     state.cost_usd += payload.get("cost_usd", 0.0)
-    state.failures.update(payload.get("failures", {}))
+    if failures := payload.get("failures"):
+        state.failures.update(failures)
     if payload["kind"] == "evaluate":
         state.stages.setdefault(payload["stage"], StageProgress()).done += payload["requests"]
 

@@ -7,10 +7,12 @@ error being spent over the looks. Latency is timed apart, both arms interleaved 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.report import Verdict
+from orchestra_core.scheduling.load import block_size
 from orchestra_core.stages.context import RunContext, refuse_dead_target
 from orchestra_core.stages.verdict import decide, nothing_to_compare
 
@@ -65,9 +67,11 @@ def _probe_interleaved(
     query_ids: tuple[str, ...],
 ) -> None:
     """A B B A over blocks of queries, so that a drift of the machine's speed meets both arms alike."""
-    warmup = context.plan.stage("ab").warmup
-    for start in range(0, len(query_ids), INTERLEAVE):
-        block = query_ids[start : start + INTERLEAVE]
-        turned = (start // INTERLEAVE) % 2 == 1
-        for arm in (challenger, baseline) if turned else (baseline, challenger):
-            context.probe(jobs, 0, arm, block, warmup=0 if start else warmup)
+    experiment = context.plan.experiment
+    load = experiment.stages.ab.load.as_load(context.plan.stage("ab").warmup, experiment.seed)
+    size = block_size(load, len(query_ids), INTERLEAVE)
+    for turn, start in enumerate(range(0, len(query_ids), size)):
+        # Both arms meet a block at the same moments: the same queries, gaps and seed.
+        load = replace(load, warmup=0 if start else load.warmup, seed=experiment.seed + start)
+        for arm in (challenger, baseline) if turn % 2 else (baseline, challenger):
+            context.probe(jobs, 0, arm, query_ids[start : start + size], load)

@@ -90,8 +90,22 @@ def test_a_run_agrees_with_itself(finished):
         ({}, {"raises": RuntimeError("broken")}),
         ({}, {"raises_in_probe": KeyboardInterrupt()}),
         ({"objective": {"maximize": "AP"}}, {"shares_work": True}),
+        (
+            {"stages": {"ab": {"load": {"mode": "open", "rate": 500.0, "arrivals": "poisson"}}}},
+            {"latency_ms": 3.0, "waits": True},
+        ),
     ],
-    ids=["baseline", "regression", "two looks", "timed", "failures", "broken", "interrupted", "AP"],
+    ids=[
+        "baseline",
+        "regression",
+        "two looks",
+        "timed",
+        "failures",
+        "broken",
+        "interrupted",
+        "AP",
+        "open load",
+    ],
 )
 def test_every_ending_agrees_with_itself(run_orchestra, stub_runner, experiment, target):
     for name, value in target.items():

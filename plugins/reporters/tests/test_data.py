@@ -16,9 +16,10 @@ from orchestra_reporters.settings import ReportersSettings
 from orchestra_reporters.units import figure, p_value, significant, unit_of
 
 from orchestra_core.report import Verdict
+from orchestra_core.testing import reports
 
 SETTINGS = ReportersSettings()
-TOP = ["run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "grid_decision"]
+TOP = ["run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "front", "grid_decision"]
 
 
 def document(report):
@@ -45,6 +46,26 @@ def test_winners_json_of_a_win(make_report):
     assert found["grid_decision"]["kind"] == "shrink"
     assert found["fingerprints"]["plan_hash"] == report.plan_hash
     assert found["fingerprints"]["documents"] == 1200
+
+
+def test_each_arm_tells_its_latency_with_intervals_and_its_errors():
+    report = reports.win()
+    latency = document(report)["ab"]["latency"]
+    assert latency["load"] == "open, 50/s poisson"
+    assert latency["baseline"]["latency"]["p95_ms"] == {"value": 2.0, "ci_low": 1.8, "ci_high": 2.4}
+    assert latency["challenger"]["errors"] == {"timeout": 3}
+    text = page(report)
+    assert "open, 50/s poisson" in text
+    row = next(line for line in text.splitlines() if line.startswith("| challenger | "))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1] == "1.40 ms (1.26 to 1.68)"
+    assert cells[4:] == ["197 of 200", "timeout: 3", "0.120 ms"]
+
+
+def test_without_timed_requests_nothing_is_told_of_latency(make_report):
+    report = make_report("win", 5)
+    assert document(report)["ab"]["latency"] is None
+    assert "## Latency" not in page(report)
 
 
 def test_winners_json_keeps_its_shape_without_winner_and_verdict(make_report):
