@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestra_core.errors import DatasetUnavailable, GuardDenied, describe_error
+from orchestra_core.errors import DatasetUnavailable, GuardDenied, OrchestraError, describe_error
 from orchestra_core.layers import read_layers
 from orchestra_core.service.asking import UNTIL, base_layers, check_dataset, check_limits, patches
+from orchestra_core.service.errors import ServiceError
 from orchestra_core.service.models import RunBody
 from orchestra_core.session import Request, Session, find_dataset, open_session
 
@@ -97,10 +98,13 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
             return {"ok": describe_own(request)}
         body = RunBody.model_validate(question["body"])
         return {"ok": make_plan(Question(body, request, question["trusted"]))}
+    except OrchestraError as error:
+        status = error.status if isinstance(error, ServiceError) else None
+        return {"error": error.as_payload(), "status": status}
     except Exception as error:
         told = describe_error(error)
-        status = getattr(error, "status", None)
-        return {"error": told, "status": status if isinstance(status, int) else None}
+        hint = "This is a bug in Orchestra or in a plugin; `orchestra plan` may tell more."
+        return {"error": {**told, "type": "internal", "hint": hint}, "status": 500}
 
 
 def request_as_json(request: Request) -> dict[str, Any]:

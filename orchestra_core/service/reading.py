@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 MAX_DEPTH = 24
@@ -14,7 +15,7 @@ _TOO_DEEP = f"the body is nested deeper than {MAX_DEPTH} levels"
 def check_json(body: bytes) -> str:
     """What is wrong with a body, as a sentence; empty when nothing is."""
     try:
-        content = json.loads(body, object_pairs_hook=_object, parse_constant=_no_constant)
+        content = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
     except UnicodeDecodeError:
         return "the body is not UTF-8"
     except RecursionError:
@@ -47,6 +48,8 @@ def _check_values(content: Any) -> str:
             return _TOO_DEEP
         if not all(_is_clean(value) for value in level if isinstance(value, str)):
             return "a text has half a surrogate pair or a NUL character"
+        if not all(isfinite(value) for value in level if isinstance(value, float)):
+            return "a number is too large"
         level = [inner for value in level for inner in _inside(value)]
     return ""
 

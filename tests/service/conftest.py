@@ -93,12 +93,20 @@ class Served:
                     found.append({**json.loads(value), "id": number})
         return found
 
+    def journal(self, run_id: str) -> list[dict[str, Any]]:
+        return read_journal(self.home, run_id)
+
+    def worker(self, run_id: str) -> int:
+        """The process that carries the run."""
+        pid: int = self.journal(run_id)[0]["payload"]["pid"]
+        return pid
+
     def stop(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
         self.process.wait(timeout=40)
 
 
-def journal(home: Path, run_id: str) -> list[dict[str, Any]]:
+def read_journal(home: Path, run_id: str) -> list[dict[str, Any]]:
     path = home / "reports" / "events" / f"{run_id}.jsonl"
     return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
@@ -106,7 +114,7 @@ def journal(home: Path, run_id: str) -> list[dict[str, Any]]:
 def end_workers(home: Path) -> None:
     """End whatever still carries a run of this home."""
     for path in (home / "reports" / "events").glob("*.jsonl"):
-        events = journal(home, path.stem)
+        events = read_journal(home, path.stem)
         kinds = {event["event_type"] for event in events}
         if events and not kinds & {"RUN_COMPLETED", "RUN_FAILED", "RUN_CANCELLED"}:
             with suppress(ProcessLookupError):
@@ -126,6 +134,27 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield start
     for served in started:
         end_service(served)
+
+
+@pytest.fixture
+def refused_to_serve(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`refused_to_serve("--host", "0.0.0.0")` starts one that is expected to end at once."""
+
+    def start(
+        *words: str, home: Path | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", "-m", "orchestra_core", "serve", *TARGET, *words]
+        return subprocess.run(
+            command,
+            cwd=home or tmp_path,
+            env=clean_environment(**environ),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return start
 
 
 @pytest.fixture(scope="module")
