@@ -6,7 +6,10 @@
     │   ├── DataError                    data           2
     │   ├── InvalidName                  name           2
     │   ├── RunNotFound                  run_not_found  2
-    │   └── RunsDiffer                   runs_differ    2
+    │   ├── RunsDiffer                   runs_differ    2
+    │   ├── RunInUse                     run_in_use     2
+    │   ├── RunChanged                   run_changed    2
+    │   └── AlreadyRun                   already_run    2
     ├── PluginError                      plugin         2
     │   ├── PluginNotFound               plugin_missing 2
     │   ├── PluginLoadError              plugin_load    2
@@ -105,6 +108,24 @@ class RunsDiffer(UsageError):
     """Two runs cannot be compared, because they measured different things."""
 
     code = "runs_differ"
+
+
+class RunInUse(UsageError):
+    """Another process is carrying the run; the message names it."""
+
+    code = "run_in_use"
+
+
+class RunChanged(UsageError):
+    """A run cannot be gone on with, because what it rests on is no longer the same."""
+
+    code = "run_changed"
+
+
+class AlreadyRun(UsageError):
+    """The same experiment is running or done; `details` has its `run_id` and `status`."""
+
+    code = "already_run"
 
 
 class PluginError(OrchestraError):

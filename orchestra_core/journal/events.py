@@ -120,8 +120,9 @@ def _quickly(body: bytes, unread: Collection[str]) -> Event | None:
         return None
     number, run_id, name = head.groups()
     event_type = _event_type(name)
+    payload: dict[str, Any] = {}
     if event_type in unread:
-        payload, position = {}, text.rfind(',"created_at":"')
+        position = text.rfind(',"created_at":"')
     else:
         payload, position = _DECODER.raw_decode(text, head.end())
     end = _END.match(text, position)

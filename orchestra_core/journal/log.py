@@ -37,6 +37,7 @@ class JournalWriter:
         """Open, or with `create` make, the file. Raises StorageError (also when it exists already)."""
         self.path = path
         self._run_id = run_id
+        self._descriptor = -1
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open(os.O_CREAT | os.O_EXCL if create else 0)
@@ -113,7 +114,7 @@ class JournalWriter:
 
 
 def last_event(descriptor: int, start: int, end: int) -> Event | None:
-    """The last whole event between two offsets, read from behind: a long journal opens as a short one."""
+    """The last whole event between two offsets, read from behind: a long journal opens as fast."""
     rest = b""
     while end > start:
         begin = max(start, end - _CHUNK)
