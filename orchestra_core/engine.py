@@ -39,15 +39,15 @@ from orchestra_core.payloads import (
     ExecutorRequest,
     FinishedRun,
     GuardEvidence,
-    RunnerRequest,
 )
 from orchestra_core.plan import Plan, StageName
 from orchestra_core.repeating import refuse_changes, refuse_repetition
-from orchestra_core.runner import Health, Runner
+from orchestra_core.runner import Runner
 from orchestra_core.scheduling.budget import Budget
+from orchestra_core.scheduling.health import healthy
 from orchestra_core.scheduling.source import Earlier
 from orchestra_core.scheduling.units import evaluator
-from orchestra_core.session import Session, cache_folder
+from orchestra_core.session import Session
 from orchestra_core.sitting import Sitting, new_sitting, whoever_sits
 from orchestra_core.stages import ab, grid, publish, select, smoke
 from orchestra_core.stages.context import RunContext
@@ -155,7 +155,7 @@ class _Run:
         evidence = GuardEvidence("plan", self.run_id, self.plan)
         rulings = session.calls.guard(evidence)
         denied = [r for r in rulings if r.kind == "deny"]
-        runner = None if denied else session.calls.runner(session.runner_plugin, self._request())
+        runner = None if denied else session.open_runner(self.plan, self.dataset, self._emit)
         if runner is not None:
             closing.callback(self._close, runner)
         beginning = self._beginning(measured(runner.fingerprint() if runner else None))
@@ -174,15 +174,6 @@ class _Run:
             told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denied)
             raise GuardDenied(f"the plan was denied by {told}", hint=denied[0].hint)
         return runner
-
-    def _request(self) -> RunnerRequest:
-        return RunnerRequest(
-            experiment=self.plan.experiment,
-            dataset=self.dataset,
-            configurations=(self.plan.baseline, *self.plan.configurations),
-            cache_dir=cache_folder(self.session.runner_plugin),
-            emit=self._emit,
-        )
 
     def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
         records = self.session.host.records()
@@ -224,17 +215,13 @@ class _Run:
         )
 
     def _check_health(self, runner: Runner) -> None:
-        health = _ask_health(runner)
-        if health.ok:
-            self.recorder.record(
-                EventType.HEALTH_OK, {"message": health.message, "details": dict(health.details)}
-            )
-            return
-        error = HealthFailed(
-            health.message or "the target is not usable", hint=health.hint, details=health.details
-        )
-        self.recorder.record(EventType.HEALTH_FAIL, {"error": error.as_payload()})
-        raise error
+        try:
+            health = healthy(runner)
+        except HealthFailed as error:
+            self.recorder.record(EventType.HEALTH_FAIL, {"error": error.as_payload()})
+            raise
+        payload = {"message": health.message, "details": dict(health.details)}
+        self.recorder.record(EventType.HEALTH_OK, payload)
 
     def _fail_stage(self, cause: Exception) -> None:
         state = self.recorder.state
@@ -306,14 +293,6 @@ def _cancelled(interrupt: BaseException, hint: str) -> RunCancelled:
     if isinstance(interrupt, RunCancelled):
         return interrupt
     return RunCancelled("interrupted by the user", hint=hint)
-
-
-def _ask_health(runner: Runner) -> Health:
-    try:
-        return runner.health()
-    except Exception as error:
-        described = describe_error(error)
-        return Health(False, described["msg"], described["hint"], described["details"])
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

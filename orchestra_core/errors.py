@@ -42,6 +42,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any, ClassVar
+from unicodedata import category
 
 
 class OrchestraError(Exception):
@@ -59,9 +60,9 @@ class OrchestraError(Exception):
         details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
+        self.message = plain(message)
+        self.where = plain(where)
+        self.hint = plain(hint)
         self.details = dict(details or {})
 
     def __str__(self) -> str:
@@ -275,9 +276,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Known: {listed}."
 
 
+def plain(text: str) -> str:
+    """The text without control characters (line ends and tabs stay): a target's words may hold any,
+    and a terminal would obey them."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or category(c) != "Cc" else "\ufffd" for c in text)
+
+
 def describe_error(error: BaseException) -> dict[str, Any]:
     """The `error` object for any exception; unexpected ones are named by their class."""
     if isinstance(error, OrchestraError):
         return error.as_payload()
-    message = str(error) or type(error).__name__
+    message = plain(str(error)) or type(error).__name__
     return {"type": type(error).__name__, "msg": message, "hint": "", "details": {}}

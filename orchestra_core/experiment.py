@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestra_core.metric_names import canonical
-from orchestra_core.runner import ParameterValue
+from orchestra_core.runner import Load, ParameterValue
 
 TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
 """Metrics of which less is better: limits and margins may name these."""
@@ -179,6 +179,29 @@ class GridSection(StrictModel):
     """Timed requests per configuration and rung, where `evaluate` cannot time them itself."""
 
 
+class LoadSection(StrictModel):
+    """How the timed requests of the A/B arrive; the same for both arms."""
+
+    mode: Literal["closed", "open"] = "closed"
+    """`closed`: clients that wait for their answer; `open`: arrivals at a rate, answered or not."""
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 1
+    """Clients of a closed load."""
+    rate: float | None = Field(default=None, gt=0)
+    """Arrivals per second of an open load."""
+    arrivals: Literal["constant", "poisson"] = "constant"
+    """Of an open load: evenly spaced, or independent of each other."""
+
+    @model_validator(mode="after")
+    def _rate_where_open(self) -> LoadSection:
+        if (self.mode == "open") != (self.rate is not None):
+            raise ValueError("an open load needs a rate, and only an open load has one")
+        return self
+
+    def as_load(self, warmup: int = 0, seed: int = 0) -> Load:
+        """What a probe is given."""
+        return Load(self.mode, self.concurrency, warmup, self.rate or 0.0, self.arrivals, seed)
+
+
 class AbSection(StrictModel):
     """The challenger against the baseline, on queries that nobody tuned on."""
 
@@ -188,11 +211,14 @@ class AbSection(StrictModel):
     """Orders the confirmation queries; the experiment's seed when left out."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Of the intervals over all looks together."""
+    failed: Literal["zero", "drop"] = "zero"
+    """A failed query scores zero, or is left out of both arms; the other way is judged as well."""
     margin: dict[TimingMetric, Annotated[Margin, BeforeValidator(_to_margin)]] = {
         "p95_ms": Margin(absolute=25.0),
         "cost_per_query": Margin(absolute=0.0001),
     }
     """Metric → how much worse it may get: a number in its unit, or a share (`20%`)."""
+    load: LoadSection = LoadSection()
 
 
 class StagesSection(StrictModel):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestra_core.experiment import Experiment
     from orchestra_core.observation import Unit, UnitResult
     from orchestra_core.plan import Configuration, Plan
+    from orchestra_core.probing.figures import LoadReport
     from orchestra_core.report import Metrics, Report, Verdict, Winner
     from orchestra_core.runner import RunnerDescription
 
@@ -168,6 +169,15 @@ class ReportRequest(Payload):
     report: Report
     artifacts: ArtifactFolder
     """Writes files atomically, and refuses names outside the run's own folder."""
+
+
+@dataclass(frozen=True)
+class LoadReportRequest(Payload):
+    """Tell how latency grows with the rate of requests."""
+
+    report: LoadReport
+    artifacts: ArtifactFolder
+    """Writes files atomically, beside `latency_rate.json`."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ GROWTH = 1.5
 def orchestra_plan(request: PlanRequest) -> Plan:
     """Smoke, a grid in rungs of growing size, a growing A/B, select, publish."""
     experiment = request.experiment
+    _check_rate(request)
     query_ids = [query.query_id for query in request.dataset.judged_queries()]
     tuning, confirmation = split_queries(query_ids, experiment)
     baseline = baseline_configuration(experiment, request.description)
@@ -79,6 +80,17 @@ def rung_sizes(sample: int, budget: float) -> list[int]:
         grown = math.ceil(GROWTH * sizes[-1])
         sizes.append(sample if grown * (1 + GROWTH) / 2 > sample else grown)
     return sizes
+
+
+def _check_rate(request: PlanRequest) -> None:
+    """A rate that the runner's own limit holds back is no such rate."""
+    rate, limit = request.experiment.stages.ab.load.rate, request.experiment.runner.rate_limit_per_sec
+    if rate is not None and request.description.rate_limited and 0 < limit < rate:
+        raise ExperimentError(
+            f"{rate:g} requests per second are more than runner.rate_limit_per_sec = {limit:g}",
+            where="stages.ab.load.rate",
+            hint="Lower the rate, or where the target may be asked faster set the limit to 0.",
+        )
 
 
 def _order(query_ids: Sequence[str], seed: int) -> list[str]:

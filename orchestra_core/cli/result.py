@@ -58,6 +58,7 @@ def show_report(report: Report) -> None:
         )
     if report.verdict is not None:
         show_verdict(report.verdict)
+        _show_timed(report, report.verdict)
         _show_publication(report)
     for warning in report.warnings:
         click.echo(f"{click.style('Note:', fg='yellow')} {warning}")
@@ -78,6 +79,21 @@ def show_verdict(verdict: Verdict) -> None:
         )
     if verdict.queries_needed:
         click.echo(f"  About {verdict.queries_needed:,} confirmation queries would settle it.")
+    if verdict.kind == "inconclusive" and verdict.detectable is not None:
+        click.echo(f"  So many queries show a difference of {verdict.detectable:.4f}, 4 times in 5.")
+
+
+def _show_timed(report: Report, verdict: Verdict) -> None:
+    """The load that the latencies hold for, and what was not answered under it."""
+    told = []
+    for arm, config_id in (("baseline", verdict.baseline), ("challenger", verdict.challenger)):
+        job = report.job("ab", config_id)
+        if job is not None and job.probe is not None:
+            errors = ", ".join(f"{reason} {count}" for reason, count in job.probe.errors.items())
+            answered = f"{job.probe.answered:,} of {job.probe.requests:,}"
+            told.append(f"{arm} {answered} answered" + (f" ({errors})" if errors else ""))
+    if told:
+        click.echo(f"  Timed {report.ab_load}: {'; '.join(told)}")
 
 
 def _show_publication(report: Report) -> None:

@@ -49,8 +49,24 @@ def measure_of(name: str, where: str = "objective.maximize") -> Any:
 
 
 def metric_names(objective: str) -> tuple[str, ...]:
-    """The standard metrics, with the objective in front when it is another one."""
-    return STANDARD if objective in STANDARD else (objective, *STANDARD)
+    """The standard metrics, with the objective in front when it is another one.
+
+    The share of judged documents is always there at the objective's own cutoff.
+    """
+    names = STANDARD if objective in STANDARD else (objective, *STANDARD)
+    judged = judged_beside(objective)
+    return names if judged in names else (*names, judged)
+
+
+def cutoff_of(name: str) -> int | None:
+    """The rank after which a metric looks no further; None when it looks at all of a ranking."""
+    _, at, cutoff = name.partition("@")
+    return int(cutoff) if at else None
+
+
+def judged_beside(objective: str) -> str:
+    """The metric that tells how much of what was found anybody judged: `judged@20` for `ndcg@20`."""
+    return f"judged@{cutoff_of(objective) or 10}"
 
 
 class Scorer:

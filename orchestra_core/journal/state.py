@@ -52,6 +52,8 @@ class RunState:
     jobs: dict[str, Payload] = field(default_factory=dict)
     decisions: list[Payload] = field(default_factory=list)
     rulings: list[Payload] = field(default_factory=list)
+    ids: Payload | None = None
+    """How target's and dataset's ids agree, from the smoke test; also where that ended the run."""
     verdict: Payload | None = None
     selected: Payload | None = None
     publication: Payload | None = None
@@ -170,6 +172,7 @@ def _run_ended(state: RunState, event: Event) -> None:
     state.ended_at = event.created_at
     state.ending, state.told = event.payload, False
     state.error = event.payload.get("error")
+    state.ids = ((state.error or {}).get("details") or {}).get("ids", state.ids)
 
 
 def _stage_started(state: RunState, event: Event) -> None:
@@ -182,6 +185,8 @@ def _stage_done(state: RunState, event: Event) -> None:
     stage = _stage_of(event)
     state.stages.setdefault(stage, StageProgress()).status = "done"
     state.step, state.failed_units = None, []
+    if stage == "smoke":
+        state.ids = event.payload.get("overlap")
     if stage == "grid":
         state.leader = event.payload["leader"]
         state.regret_bound = event.payload.get("regret_bound")

@@ -83,15 +83,13 @@ class RunContext:
         rung: int,
         config_id: str,
         query_ids: Sequence[str],
-        *,
-        warmup: int,
+        load: Load,
     ) -> None:
         """Time one configuration on some queries, alone, and add the samples to its job."""
-        requests = len(query_ids) + warmup
+        requests = len(query_ids) + load.warmup
         self.budget.check(requests)
         job = jobs[config_id]
         asked = [self.queries[query_id] for query_id in query_ids]
-        load = Load(warmup=warmup)
         ask = partial(probed, self.runner, job.configuration, asked, load, self.timeout_s)
         job.samples += self.units.probe((job.stage, rung), job.configuration, asked, load, ask)
 

@@ -1,20 +1,23 @@
 """Stub plugins: a runner whose quality is known beforehand, a dataset, a reporter.
 
-Nothing here uses a clock or a random generator: whether the stub target finds a query's document
-follows from a hash, so a test gives the same answer on every machine and in every order.
+Nothing here uses a clock (unless a target is told to wait) or a random generator: whether the stub
+target finds a query's document follows from a hash, so a test gives the same answer on every machine
+and in every order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestra_core.datasets import Dataset, DatasetSource
 from orchestra_core.hookspecs import hookimpl
-from orchestra_core.observation import Failure, LatencySample, Observation, Query
+from orchestra_core.observation import Answer, Failure, LatencySample, Observation, Query
 from orchestra_core.runner import (
     Fingerprint,
     Health,
@@ -23,6 +26,7 @@ from orchestra_core.runner import (
     ParameterValue,
     RunnerDescription,
 )
+from orchestra_core.scheduling.load import drive
 
 if TYPE_CHECKING:
     from orchestra_core.payloads import DescribeRequest, ReportRequest, RunnerRequest
@@ -92,6 +96,8 @@ class StubTarget:
     """Raised by every `probe`."""
     blocked_by: threading.Event | None = None
     """`evaluate` waits for this event: a target that hangs until the test lets go."""
+    waits: bool = False
+    """True: a probe really takes `latency_ms` per request, one request at a time."""
     timed: bool = False
     """True: `evaluate` times requests itself, so the grid needs no probes."""
     shares_work: bool = False
@@ -132,6 +138,10 @@ class OpenStub:
     calls: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
     """(method, config_ids, query_ids) of every call; shared with the plugin that opened it."""
     closed: int = 0
+    loads: list[Load] = field(default_factory=list)
+    """The load of every probe, in order."""
+    busy: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held by the one request that a target that `waits` serves at a time."""
 
     def fingerprint(self) -> Fingerprint:
         """Made of the dataset and the target's `index`."""
@@ -161,10 +171,14 @@ class OpenStub:
     def probe(
         self, configuration: Configuration, queries: Sequence[Query], load: Load
     ) -> Iterator[LatencySample]:
-        """One sample per query; a warm-up costs the stub nothing."""
+        """One sample per query; nothing waits and no warm-up is asked unless the target `waits`."""
         self._note("probe", [configuration], queries)
+        self.loads.append(load)
         if self.target.raises_in_probe is not None:
             raise self.target.raises_in_probe
+        if self.target.waits:
+            yield from drive(configuration.config_id, queries, load, partial(self._wait, configuration))
+            return
         for query in queries:
             yield self._sample(configuration, query.query_id)
 
@@ -203,6 +217,12 @@ class OpenStub:
             breakdown_ms={"search": milliseconds},
             failure=self._failure(configuration.config_id, query_id),
         )
+
+    def _wait(self, configuration: Configuration, query: Query) -> Answer:
+        with self.busy:
+            time.sleep(self.target.milliseconds(configuration, query.query_id) / 1000)
+        failure = self._failure(configuration.config_id, query.query_id)
+        return Answer(cost=self.target.cost, failure=failure)
 
     def _failure(self, config_id: str, query_id: str) -> Failure | None:
         if not self.target.failing(config_id, query_id):

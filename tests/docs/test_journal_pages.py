@@ -139,7 +139,9 @@ def test_keys_of_a_job_are_documented(finished, pages):
 
 def test_keys_of_winners_json_are_documented(finished, pages):
     content = json.loads(next(finished.home.glob("reports/*/winners.json")).read_text())
+    latency = content["ab"]["latency"]
     keys = set(content) | set(content["winner"]) | set(content["ab"]) | set(content["fingerprints"])
+    keys |= set(latency) | set(latency["baseline"])
     assert keys == section(pages, "### `winners.json`")
 
 

@@ -11,12 +11,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from orchestra_core.runner import Parameter, RunnerDescription
+from orchestra_fiqa_runner.backends import BACKENDS, DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RUNNER_NAME = "fiqa"
-BACKENDS = ("embedded",)
 DEFAULT_DATASET = "fiqa-mini"
 _CHUNKINGS = ("para", "sent", "win256_o64")
 _LEXICAL_ONLY = {"alpha": (0, 0.0)}
@@ -97,17 +97,24 @@ _DIALS = (
 )
 
 
-def describe(dataset: str | None) -> RunnerDescription:
-    """The description for an experiment on `dataset` (the runner's own when None)."""
+def describe(dataset: str | None, backend: str | None = None) -> RunnerDescription:
+    """The description for an experiment on `dataset` (the runner's own when None) over a backend.
+
+    An unknown backend is described like the default one; the core then refuses it with its place.
+    """
+    chosen = BACKENDS.get(backend or DEFAULT, BACKENDS[DEFAULT])
     collection = replace(_COLLECTION, default=default_collection(dataset or DEFAULT_DATASET))
+    known = [
+        p for p in (collection, *_DIALS) if chosen.parameters is None or p.name in chosen.parameters
+    ]
     return RunnerDescription(
         name=RUNNER_NAME,
-        backends=BACKENDS,
-        parameters=(collection, *_DIALS),
+        backends=tuple(BACKENDS),
+        parameters=tuple(known),
         defaults=default_experiment(dataset or DEFAULT_DATASET),
-        shares_work=True,
-        rate_limited=False,
-        seconds_per_request=0.002,
+        shares_work=chosen.shares_work,
+        rate_limited=chosen.rate_limited,
+        seconds_per_request=chosen.seconds_per_request,
     )
 
 

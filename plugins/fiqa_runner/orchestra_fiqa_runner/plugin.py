@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestra_core.datasets import DatasetSource
-    from orchestra_core.payloads import DescribeRequest, PlanRequest, RunnerRequest
+    from orchestra_core.payloads import CommandRegistry, DescribeRequest, PlanRequest, RunnerRequest
     from orchestra_core.runner import Runner, RunnerDescription
     from orchestra_fiqa_runner.settings import FiqaSettings
 
@@ -33,10 +33,10 @@ def orchestra_datasets() -> Sequence[DatasetSource]:
 
 @hookimpl
 def orchestra_describe_runner(request: DescribeRequest) -> RunnerDescription:
-    """The embedded engine's parameters and the default experiment."""
+    """The backend's parameters and the default experiment."""
     from orchestra_fiqa_runner.description import describe
 
-    return describe(request.dataset)
+    return describe(request.dataset, request.backend)
 
 
 @hookimpl(tryfirst=True)
@@ -51,7 +51,15 @@ def orchestra_plan(request: PlanRequest) -> None:
 
 @hookimpl
 def orchestra_runner(request: RunnerRequest) -> Runner:
-    """Open the indexes that the run's configurations need."""
-    from orchestra_fiqa_runner.opening import open_runner
+    """Open the backend that the experiment names."""
+    from orchestra_fiqa_runner.backends import open_backend
 
-    return open_runner(request)
+    return open_backend(request)
+
+
+@hookimpl
+def orchestra_commands(cli: CommandRegistry) -> None:
+    """`orchestra fiqa serve` and `orchestra fiqa load`."""
+    from orchestra_fiqa_runner.commands import command
+
+    cli.add(command)

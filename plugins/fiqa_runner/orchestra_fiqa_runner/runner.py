@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from orchestra_core.runner import Fingerprint, Health
+from orchestra_fiqa_runner.asking import Asker
 from orchestra_fiqa_runner.collections import check_collection
 from orchestra_fiqa_runner.engine import recipe
 from orchestra_fiqa_runner.evaluating import Evaluator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from orchestra_core.observation import LatencySample, Observation, Query
     from orchestra_core.plan import Configuration
     from orchestra_core.runner import Load
+    from orchestra_fiqa_runner.asking import Found
     from orchestra_fiqa_runner.engine.indexes import Indexes
     from orchestra_fiqa_runner.settings import FiqaSettings
 
@@ -40,7 +42,8 @@ class FiqaRunner:
         self._collection = collection
         self._trial = trial
         self._evaluator = Evaluator(indexes, settings.candidates)
-        self._prober = Prober(indexes, settings)
+        self._asker = Asker(indexes, settings)
+        self._prober = Prober(self._asker)
 
     def open_for(self, configurations: Sequence[Configuration]) -> Mapping[str, Knobs]:
         """Open whatever these configurations ask, and return their knobs by config_id.
@@ -91,10 +94,21 @@ class FiqaRunner:
 
     def probe(
         self, configuration: Configuration, queries: Sequence[Query], load: Load
-    ) -> Sequence[LatencySample]:
+    ) -> Iterator[LatencySample]:
         """Latency and cost, request by request."""
         knobs = self.open_for([configuration])[configuration.config_id]
         return self._prober.probe(configuration.config_id, knobs, queries, load)
+
+    def ask(self, configuration: Configuration, text: str) -> Found:
+        """One question, alone, as `probe` asks it. Raises what `open_for` and the engine raise."""
+        return self._asker.ask(self.open_for([configuration])[configuration.config_id], text)
+
+    def embedded_dimensions(self, text: str) -> int:
+        """Numbers in the embedding of `text`. Raises ValueError when it is all zeros."""
+        (vector,) = self._indexes.encoder().embed([text])
+        if not vector.any():
+            raise ValueError("the embedding is all zeros")
+        return len(vector)
 
     def close(self) -> None:
         """Let go of the indexes."""

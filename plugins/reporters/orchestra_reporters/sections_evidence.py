@@ -109,6 +109,16 @@ def failures(report: Report, limit: int) -> str:
     return table(("Reason", "Requests"), top_failures(report, limit)) + note
 
 
+def documents(report: Report) -> str:
+    """Whether target and dataset speak of the same documents."""
+    if report.ids is None or report.ids.share is None:
+        return ""
+    sides = ("Target", report.ids.retrieved), ("Dataset", report.ids.dataset)
+    rows = [(side, ", ".join(examples)) for side, examples in sides]
+    share = f"{100 * report.ids.share:.4g} % of the ids that smoke retrieved are in the corpus."
+    return f"{share}\n\n{table(('Side', 'Examples'), rows)}"
+
+
 def warnings(report: Report) -> str:
     """What the core wants people to know."""
     return bullets(escape(warning) for warning in report.warnings)

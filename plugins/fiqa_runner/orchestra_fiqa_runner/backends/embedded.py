@@ -1,12 +1,12 @@
-"""Open a runner for a run: check the experiment, then open what its configurations need."""
+"""The embedded backend: check the experiment, then open the indexes its configurations need."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_core.errors import ExperimentError, nearest
+from orchestra_core.errors import ExperimentError
 from orchestra_fiqa_runner.collections import read_collections
-from orchestra_fiqa_runner.description import BACKENDS, default_collection
+from orchestra_fiqa_runner.description import default_collection
 from orchestra_fiqa_runner.engine.corpus import read_corpus
 from orchestra_fiqa_runner.engine.indexes import Indexes
 from orchestra_fiqa_runner.runner import FiqaRunner
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from orchestra_core.plan import Configuration
 
 
-def open_runner(request: RunnerRequest) -> FiqaRunner:
+def open_backend(request: RunnerRequest) -> FiqaRunner:
     """A runner whose indexes are built and open.
 
-    Raises ExperimentError for an unknown backend, collection, chunking or parameter, StorageError when
+    Raises ExperimentError for an unknown collection, chunking or parameter, StorageError when
     an index cannot be written.
     """
-    _check_backend(request.experiment.runner.backend)
     settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()
     indexes = Indexes(
         corpus=read_corpus(request.dataset.corpus, request.dataset.corpus_sha256),
@@ -45,12 +44,3 @@ def _trial(request: RunnerRequest) -> tuple[Configuration, Query]:
             "there is no configuration to ask about", where="space", hint="Give the space a value."
         )
     return request.configurations[0], request.dataset.judged_queries()[0]
-
-
-def _check_backend(backend: str | None) -> None:
-    if backend is not None and backend not in BACKENDS:
-        raise ExperimentError(
-            f"the fiqa runner has no backend '{backend}'",
-            where="runner.backend",
-            hint=f"{nearest(backend, BACKENDS)} Leave the key out for '{BACKENDS[0]}'.",
-        )

@@ -1,0 +1,58 @@
+"""The runner's backends by name: one module each, imported when a run asks for it.
+
+A module here has one public function, `open_backend(request: RunnerRequest) -> Runner`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from orchestra_core.errors import ExperimentError, nearest
+
+if TYPE_CHECKING:
+    from orchestra_core.payloads import RunnerRequest
+    from orchestra_core.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What is known of a backend before its module is imported."""
+
+    name: str
+    """Also the name of its module in this package."""
+    parameters: tuple[str, ...] | None
+    """The parameters that it understands; None: all of the runner's own."""
+    shares_work: bool
+    """Whether `evaluate` is cheaper with many configurations at once."""
+    rate_limited: bool
+    """Whether `runner.rate_limit_per_sec` counts."""
+    seconds_per_request: float
+    """A guess, for `orchestra plan` before any run was measured."""
+
+
+_TABLE = (Backend("embedded", None, shares_work=True, rate_limited=False, seconds_per_request=0.002),)
+BACKENDS = {backend.name: backend for backend in _TABLE}
+"""In the order told to users; the first one is the default."""
+DEFAULT = _TABLE[0].name
+
+
+def backend_named(name: str | None) -> Backend:
+    """A backend by name; None: the default. Raises ExperimentError for an unknown one."""
+    backend = BACKENDS.get(name or DEFAULT)
+    if backend is None:
+        raise ExperimentError(
+            f"the fiqa runner has no backend '{name}'",
+            where="runner.backend",
+            hint=f"{nearest(name or '', BACKENDS)} Leave the key out for '{DEFAULT}'.",
+        )
+    return backend
+
+
+def open_backend(request: RunnerRequest) -> Runner:
+    """The runner of the backend that the experiment names. Raises ExperimentError."""
+    backend = backend_named(request.experiment.runner.backend)
+    module = import_module(f"{__name__}.{backend.name}")
+    runner: Runner = module.open_backend(request)
+    return runner

@@ -1,0 +1,1 @@
+"""`orchestra fiqa serve`: the embedded engine behind HTTP, for demonstrations and tests."""
