@@ -98,6 +98,7 @@ class _Run:
         self.recorder = sitting.recorder
         self.run_id = sitting.run_id
         self.began, self.requests = time.monotonic(), 0
+        self.budget = Budget(plan.experiment.limits)
         session.calls.on_error = self._plugin_error
         self.recorder.listen(self._count)
         self.recorder.listen(self._tell_plugins)
@@ -136,6 +137,7 @@ class _Run:
             context = self._context(runner, executor)
             self._check_health(runner)
             for stage in self.plan.stages:
+                self.budget.begin_stage()
                 STAGES[stage.name].run(context)
 
     def _close(self, opened: Runner | Executor) -> None:
@@ -155,7 +157,7 @@ class _Run:
         evidence = GuardEvidence("plan", self.run_id, self.plan)
         rulings = session.calls.guard(evidence)
         denied = [r for r in rulings if r.kind == "deny"]
-        runner = None if denied else session.open_runner(self.plan, self.dataset, self._emit)
+        runner = None if denied else self._open_runner()
         if runner is not None:
             closing.callback(self._close, runner)
         beginning = self._beginning(measured(runner.fingerprint() if runner else None))
@@ -175,6 +177,9 @@ class _Run:
             raise GuardDenied(f"the plan was denied by {told}", hint=denied[0].hint)
         return runner
 
+    def _open_runner(self) -> Runner:
+        return self.session.open_runner(self.plan, self.dataset, self._emit, self.budget.left_s)
+
     def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
         records = self.session.host.records()
         return {
@@ -191,13 +196,12 @@ class _Run:
 
     def _executor(self) -> Executor:
         experiment = self.plan.experiment
-        timeout = min(experiment.runner.runner_timeout_s, experiment.limits.wall)
-        return self.session.calls.executor(ExecutorRequest(experiment.concurrency, timeout))
+        request = ExecutorRequest(experiment.concurrency, experiment.unit_timeout_s)
+        return self.session.calls.executor(request)
 
     def _context(self, runner: Runner, executor: Executor) -> RunContext:
         objective = self.plan.experiment.objective.maximize
         queries = {query.query_id: query for query in self.dataset.judged_queries()}
-        budget = Budget(self.plan.experiment.limits)
         ask = evaluator(runner, self.plan, queries)
         return RunContext(
             run_id=self.run_id,
@@ -206,11 +210,11 @@ class _Run:
             dataset=self.dataset,
             description=self.session.description,
             runner=runner,
-            units=self.sitting.units(self.session.home, self.plan, executor, ask, budget),
+            units=self.sitting.units(self.session.home, self.plan, executor, ask, self.budget),
             calls=self.session.calls,
             recorder=self.recorder,
             scorer=Scorer(metric_names(objective), self.dataset.qrels),
-            budget=budget,
+            budget=self.budget,
             queries=queries,
         )
 

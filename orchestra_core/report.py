@@ -38,6 +38,8 @@ class Decision(StrictModel):
     """For `shrink`: config_ids that stay in the race, best first."""
     certain: tuple[str, ...] = Field(default=(), strict=False)
     """For `shrink`: those dropped because the evidence settles it."""
+    infeasible: tuple[str, ...] = Field(default=(), strict=False)
+    """For `shrink`: those of `certain` that are beyond a limit of the objective, however good."""
     equivalent: tuple[str, ...] = Field(default=(), strict=False)
     """For `shrink`: those dropped because a cheaper one that stays is as good within epsilon; drops
     that are neither certain nor equivalent are forced ones."""
@@ -256,7 +258,11 @@ class Report(StrictModel):
     """How the A/B's timed requests arrive: `closed, 1 client` or `open, 50/s poisson`."""
     regret_bound: float | None = None
     """By how much, at most, the best of the forced drops is better than the race's leader, in the
-    objective's unit, with confidence 1 - delta by a model of the field; None: nothing to bound."""
+    objective's unit, with confidence 1 - delta by a model of the field; None: nothing to bound, or
+    two objectives."""
+    front: tuple[str, ...] = Field(default=(), strict=False)
+    """With a second objective: config_ids that reached the end of the race and of which no other is
+    better in both, by rising latency or cost."""
     requests: int = 0
     """Evaluations and timed requests over all stages."""
     cost_usd: float = 0.0

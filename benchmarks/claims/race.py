@@ -19,7 +19,7 @@ Row = dict[str, Any]
 def measure(watch: Watch, quick: bool) -> list[Figure]:
     """Workers replay the races part by part."""
     repetitions = 20 if quick else REPETITIONS
-    parts = ("race", "drawn", "halving", "wrong")
+    parts = ("race", "drawn", "strangers", "halving", "wrong")
     settings = run_worker("racing", "settings", PEERS_ON, 0)
     watch.expect(len(REACHES) * len(parts) + len(settings))
 
@@ -45,6 +45,7 @@ def _of_space(size: int, found: dict[str, Any]) -> list[Figure]:
             at["near"] >= SURE and at["most"] <= reach + 1e-3,
         ),
         Figure(f"{size}: the same, queries drawn with replacement", _near(found["drawn"])),
+        Figure(f"{size}: the same, configurations taken for strangers", _told(found["strangers"])),
         *(Figure(f"{size}: the race, budget {row['budget']:g}", _told(row)) for row in found["race"]),
         *(Figure(f"{size}: successive halving", _told(row)) for row in found["halving"]),
         *_regret_bounds(size, found["race"], reach),

@@ -36,8 +36,11 @@ class Outcome:
 Race = Callable[[Field, Order, float], Outcome]
 
 
-def race(field: Field, order: Order, budget: float) -> Outcome:
-    """The project's race: doubt, equivalence, budget; at most `budget` of the full grid."""
+def race(field: Field, order: Order, budget: float, neighbours: bool = True) -> Outcome:
+    """The project's race: doubt, equivalence, budget; at most `budget` of the full grid.
+
+    `neighbours`: whether configurations inform each other on who is equivalent.
+    """
     codes = coded(field.parameters)
     count, sample = field.scores.shape
     ends = rung_sizes(sample, budget)
@@ -61,7 +64,7 @@ def race(field: Field, order: Order, budget: float) -> Outcome:
             delta=DELTA,
             field=count,
             keep_at_most=max(2, left) if max(2, left) < len(alive) else None,
-            alike=equivalence(seen, seen, codes[alive], EPSILON),
+            alike=equivalence(seen, seen, codes[alive], EPSILON) if neighbours else None,
         )
         forced += [int(alive[i]) for i in step.forced]
         alive = alive[sorted(step.survivors)]

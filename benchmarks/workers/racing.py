@@ -1,12 +1,15 @@
 """Replay races: `python -m benchmarks.workers.racing PART SIZE REPETITIONS`.
 
-PART: `race`, `drawn`, `halving`, `wrong`, `settings` (of the pruners), or the number of one of them.
+PART: `race`, `drawn`, `strangers`, `halving`, `wrong`, `settings` (of the pruners), or the number of
+one of them.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,16 +31,15 @@ def main(part: str, size: int, repetitions: int) -> Any:
         from benchmarks.racing.pruners import SETTINGS
 
         return [f"{setting.pruner}, {setting.label}" for setting in SETTINGS]
-    known = field(size)
-    if part == "race":
-        return [_curve(known, race, budget, repetitions) for budget in BUDGETS[size]]
-    if part == "halving":
-        return [_curve(known, halving, budget, repetitions) for budget in HALVING[size]]
-    if part == "wrong":
-        return [_wrong(known, repetitions, again) for again in (False, True)]
-    if part == "drawn":
-        return _curve(known, race, REACH[size], repetitions, again=True)
-    return _peer(known, int(part), repetitions)
+    known, reach = field(size), REACH[size]
+    parts: dict[str, Callable[[], Any]] = {
+        "race": lambda: [_curve(known, race, budget, repetitions) for budget in BUDGETS[size]],
+        "drawn": lambda: _curve(known, race, reach, repetitions, again=True),
+        "strangers": lambda: _curve(known, partial(race, neighbours=False), reach, repetitions),
+        "halving": lambda: [_curve(known, halving, budget, repetitions) for budget in HALVING[size]],
+        "wrong": lambda: [_wrong(known, repetitions, again) for again in (False, True)],
+    }
+    return parts[part]() if part in parts else _peer(known, int(part), repetitions)
 
 
 def _curve(

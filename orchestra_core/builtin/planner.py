@@ -119,6 +119,12 @@ def _grid(
     experiment: Experiment, configurations: Sequence[Configuration], tuning: tuple[str, ...]
 ) -> StagePlan:
     section = experiment.stages.grid
+    if experiment.objective.minimize is not None and section.probe < 2:
+        raise ExperimentError(
+            f"objective.minimize needs at least 2 timed requests, found {section.probe}",
+            where="stages.grid.probe",
+            hint="Give 10 or more, or remove objective.minimize.",
+        )
     ends = rung_sizes(section.sample, section.budget)
     starts = [0, *ends[:-1]]
     rungs = tuple(tuning[start:end] for start, end in zip(starts, ends, strict=True))

@@ -29,6 +29,7 @@ def summary_of(report: Report) -> dict[str, Any]:
     """The heart of a report as JSON values."""
     kept = {"run_id", "name", "status", "started_at", "ended_at", "dataset", "plan_hash", "verdict"}
     kept |= {"winner", "published", "not_published_because", "evaluations", "evaluations_full"}
+    kept |= {"front", "regret_bound"}
     kept |= {"requests", "cost_usd", "failures", "warnings", "error"}
     return report.model_dump(mode="json", include=kept)
 
@@ -56,12 +57,31 @@ def show_report(report: Report) -> None:
             f"Grid: {report.evaluations:,} of {report.evaluations_full:,} evaluations ({share:.0%}) "
             f"over {len(report.candidates)} configurations"
         )
+    _show_front(report)
     if report.verdict is not None:
         show_verdict(report.verdict)
         _show_timed(report, report.verdict)
         _show_publication(report)
     for warning in report.warnings:
         click.echo(f"{click.style('Note:', fg='yellow')} {warning}")
+
+
+def _show_front(report: Report) -> None:
+    """With a second objective: who is on the front, on tuning queries."""
+    objective = report.objective
+    if objective.minimize is None or not report.front:
+        return
+    unit = "USD" if objective.minimize == "cost_per_query" else "ms"
+    rows = [
+        [
+            config_id,
+            figure(metrics.get(objective.maximize), ""),
+            figure(metrics.get(objective.minimize), unit),
+        ]
+        for config_id in report.front
+        for metrics in (report.candidate(config_id).metrics,)
+    ]
+    print_table(["front", f"{objective.maximize}>", f"{objective.minimize}>"], rows)
 
 
 def show_verdict(verdict: Verdict) -> None:

@@ -69,6 +69,7 @@ def build_report(state: RunState) -> Report:
         evaluations_full=len(grid.config_ids) * len(grid.query_ids),
         ab_load=plan.experiment.stages.ab.load.as_load().label,
         regret_bound=state.regret_bound,
+        front=tuple(state.front),
         requests=state.requests,
         cost_usd=state.cost_usd,
         failures=dict(state.failures),

@@ -49,6 +49,7 @@ class RunState:
     leader: str = ""
     """config_id of the grid's best, once the grid is done."""
     regret_bound: float | None = None
+    front: list[str] = field(default_factory=list)
     jobs: dict[str, Payload] = field(default_factory=dict)
     decisions: list[Payload] = field(default_factory=list)
     rulings: list[Payload] = field(default_factory=list)
@@ -190,6 +191,7 @@ def _stage_done(state: RunState, event: Event) -> None:
     if stage == "grid":
         state.leader = event.payload["leader"]
         state.regret_bound = event.payload.get("regret_bound")
+        state.front = event.payload.get("front", [])
     if stage == "select":
         state.selected = event.payload
     if stage == "publish":
@@ -212,7 +214,7 @@ def _unit(state: RunState, event: Event) -> None:
     payload = event.payload
     _begin_step(state, (payload["stage"], payload["rung"]))
     if "reused_from" not in payload:
-        state.requests += payload["requests"]
+        state.requests += payload["requests"] + payload.get("repetitions", 0)
         state.cost_usd += payload.get("cost_usd", 0.0)
     if failures := payload.get("failures"):
         state.failures.update(failures)

@@ -132,7 +132,7 @@ class UnitSource:
             items = _read(event, self._results, kind)
             self._last = event
             self.recorder.restore(event)
-            self.budget.spend(event.payload["requests"], event.payload["cost_usd"])
+            self._spend(event.payload)
             return items
         event = self.earlier.past.take_unit(key) if self.earlier else None
         if self.earlier is None or event is None or event.event_type != EventType.UNIT_DONE:
@@ -176,16 +176,20 @@ class UnitSource:
             self.recorder.record(EventType.RUNNER_TIMEOUT, {"error": error})
         figures = _figures(key, observations, result.seconds)
         self.recorder.record(EventType.UNIT_FAILED, {**about, **figures, "error": error})
-        self.budget.spend(about["requests"], figures["cost_usd"])
+        self._spend({**about, **figures})
         return observations
 
     def _keep(self, key: str, about: Payload, items: Sequence[Item], seconds: float) -> None:
         payload = {**about, **_figures(key, items, seconds)}
         self._waiting.append((payload, items))
         self._at_risk_s += seconds
-        self.budget.spend(payload["requests"], payload["cost_usd"])
+        self._spend(payload)
         if self._at_risk_s >= AT_RISK_S:
             self.flush()
+
+    def _spend(self, payload: Mapping[str, Any]) -> None:
+        if "reused_from" not in payload:
+            self.budget.spend(payload["requests"] + payload["repetitions"], payload["cost_usd"])
 
 
 def _read(event: Event, results: ResultFolder, kind: type[Seen]) -> tuple[Seen, ...]:
@@ -218,6 +222,7 @@ def _about_probe(place: tuple[str, int], queries: int, load: Load) -> Payload:
 
 def _figures(key: str, items: Sequence[Item], seconds: float) -> Payload:
     return {
+        "repetitions": sum(max(0, item.attempts - 1) for item in items),
         "cost_usd": float(sum(item.cost for item in items if item.cost is not None)),
         "failures": count_failures(items),
         "seconds": round(seconds, 6),

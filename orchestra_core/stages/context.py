@@ -46,8 +46,7 @@ class RunContext:
     @property
     def timeout_s(self) -> float:
         """Seconds that one call of the runner may take."""
-        experiment = self.plan.experiment
-        return min(experiment.runner.runner_timeout_s, experiment.limits.wall)
+        return self.plan.experiment.unit_timeout_s
 
     def new_jobs(self, stage: StageName, config_ids: Sequence[str]) -> dict[str, Job]:
         """An empty job per configuration."""

@@ -108,9 +108,15 @@ def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[
 def _probe_all(
     context: RunContext, alive: dict[str, Job], rung: int, query_ids: tuple[str, ...]
 ) -> None:
+    """Time everybody apart from quality, one at a time; each rung the other way round.
+
+    Where the runner has timed its answers itself, only a second objective needs it: those were timed
+    while others were asked too.
+    """
     load = Load(warmup=context.plan.stage("grid").warmup)
-    for config_id, job in alive.items():
-        if query_ids and not _is_timed(job):
+    always = context.plan.experiment.objective.minimize is not None
+    for config_id in list(alive)[:: -1 if rung % 2 else 1]:
+        if query_ids and (always or not _is_timed(alive[config_id])):
             context.probe(alive, rung, config_id, query_ids, load)
 
 

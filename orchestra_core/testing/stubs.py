@@ -84,7 +84,7 @@ class StubTarget:
     """Chance that a query's document is found: a formula, or config_id → chance."""
     latency_ms: Formula | float = lambda parameters: float(parameters.get("delay", 1.0))
     """What a request is said to take; nothing waits."""
-    cost: float | None = None
+    cost: Formula | float | None = None
     """USD per request."""
     nested: bool = True
     """True: the better of two configurations finds all that the other finds. False: independent."""
@@ -122,6 +122,10 @@ class StubTarget:
         base = self.latency_ms
         mean = base(configuration.parameters) if callable(base) else base
         return mean * (0.95 + 0.1 * chance("latency", query_id))
+
+    def dollars(self, configuration: Configuration) -> float | None:
+        """What a request of this configuration costs."""
+        return self.cost(configuration.parameters) if callable(self.cost) else self.cost
 
     def _quality(self, configuration: Configuration) -> float:
         if callable(self.quality):
@@ -203,7 +207,7 @@ class OpenStub:
             ranking=ranking,
             scores=tuple(1.0 / rank for rank in range(1, len(ranking) + 1)),
             latency_ms=target.milliseconds(configuration, query_id) if target.timed else None,
-            cost=target.cost if target.timed else None,
+            cost=target.dollars(configuration) if target.timed else None,
             breakdown_ms={"search": target.milliseconds(configuration, query_id)},
         )
 
@@ -213,7 +217,7 @@ class OpenStub:
             configuration.config_id,
             query_id,
             milliseconds,
-            cost=self.target.cost,
+            cost=self.target.dollars(configuration),
             breakdown_ms={"search": milliseconds},
             failure=self._failure(configuration.config_id, query_id),
         )
@@ -222,7 +226,7 @@ class OpenStub:
         with self.busy:
             time.sleep(self.target.milliseconds(configuration, query.query_id) / 1000)
         failure = self._failure(configuration.config_id, query.query_id)
-        return Answer(cost=self.target.cost, failure=failure)
+        return Answer(cost=self.target.dollars(configuration), failure=failure)
 
     def _failure(self, config_id: str, query_id: str) -> Failure | None:
         if not self.target.failing(config_id, query_id):

@@ -25,7 +25,7 @@ def asked(report: Report) -> str:
     limits = [f"{name} ≤ {with_unit(limit, unit_of(name))}" for name, limit in _limits(report)]
     rows = [
         ("Dataset", report.dataset),
-        ("Objective", "; ".join([f"maximise {objective.maximize}", *limits])),
+        ("Objective", "; ".join([f"maximise {objective.maximize}", *_second(report), *limits])),
         ("Baseline", report.baseline.config_id),
         ("Configurations", f"{len(everyone(report)):,} with the baseline"),
         ("Status", report.status.replace("_", " ")),
@@ -35,6 +35,10 @@ def asked(report: Report) -> str:
         ("Cost", with_unit(report.cost_usd, "USD")),
     ]
     return table(("", ""), rows) + _error(report)
+
+
+def _second(report: Report) -> list[str]:
+    return [f"minimise {report.objective.minimize}"] if report.objective.minimize else []
 
 
 def _limits(report: Report) -> list[tuple[str, float]]:

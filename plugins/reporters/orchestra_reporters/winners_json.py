@@ -32,6 +32,7 @@ def content(report: Report) -> dict[str, Any]:
         "fingerprints": _fingerprints(report),
         "winner": _winner(report),
         "ab": _ab(report),
+        "front": _front(report),
         "grid_decision": decision.model_dump(mode="json") if decision else None,
     }
 
@@ -39,6 +40,17 @@ def content(report: Report) -> dict[str, Any]:
 def _fingerprints(report: Report) -> dict[str, Any]:
     plugins = {plugin.name: plugin.version for plugin in report.plugins}
     return {**report.fingerprint, "plan_hash": report.plan_hash, "plugins": plugins}
+
+
+def _front(report: Report) -> list[dict[str, Any]] | None:
+    """With a second objective, everybody of whom no other is better in both; else None."""
+    if report.objective.minimize is None:
+        return None
+    found = [report.candidate(config_id) for config_id in report.front]
+    return [
+        {"config_id": c.config_id, "metrics": dict(c.metrics), "parameters": dict(c.parameters)}
+        for c in found
+    ]
 
 
 def _winner(report: Report) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def render(report: Report, settings: ReportersSettings) -> bytes:
         section("Queries that moved most", sections_outcome.moved(report)),
         section("Publication", sections_outcome.publication(report)),
         section("Race", sections_evidence.race(report)),
+        section("Front", sections_evidence.front(report)),
         section("Candidates", sections_evidence.candidates(report, settings.top_n_candidates)),
         section("Decisions and rulings", sections_evidence.decisions(report)),
         section("Documents", sections_evidence.documents(report)),

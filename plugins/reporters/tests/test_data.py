@@ -19,7 +19,7 @@ from orchestra_core.report import Verdict
 from orchestra_core.testing import reports
 
 SETTINGS = ReportersSettings()
-TOP = ["run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "grid_decision"]
+TOP = ["run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "front", "grid_decision"]
 
 
 def document(report):
