@@ -33,9 +33,8 @@
     ├── EarlyStop                        early_stop     3
     └── RunCancelled                     cancelled      130
 
-Each class has a stable ``code`` for machines and an ``exit_code`` for the shell; each error says
-what was wrong (the message), where (``where``), and what to do next (``hint``). The exit codes of
-`orchestra run` are those of DESIGN §9; 130 is the shell's own number for a Ctrl-C.
+Each class has a stable ``code`` for machines and an ``exit_code`` (DESIGN §9; 130 is the shell's for a
+Ctrl-C); each error says what was wrong, where (``where``), and what to do next (``hint``).
 """
 
 from __future__ import annotations
@@ -299,13 +298,10 @@ def _as_json(value: Any) -> Any:
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint naming the nearest known word, else the first few known ones; empty when none exist."""
     words = sorted(known)
-    close = get_close_matches(name, words, n=1, cutoff=0.6)
-    if close:
+    if close := get_close_matches(name, words, n=1, cutoff=0.6):
         return f"Did you mean '{close[0]}'?"
-    if not words:
-        return ""
     listed = ", ".join(words[:12]) + (", …" if len(words) > 12 else "")
-    return f"Known: {listed}."
+    return f"Known: {listed}." if words else ""
 
 
 def plain(text: str) -> str:
