@@ -81,6 +81,7 @@ class _Run:
         self.recorder = recorder
         self.run_id = recorder.run_id
         self.began = time.monotonic()
+        self.budget = Budget(plan.experiment.limits)
         session.calls.on_error = self._plugin_error
         recorder.listen(self._tell_plugins)
 
@@ -113,6 +114,7 @@ class _Run:
             context = self._context(runner, executor)
             self._check_health(runner)
             for stage in self.plan.stages:
+                self.budget.begin_stage()
                 STAGES[stage.name].run(context)
 
     def _close(self, opened: Runner | Executor) -> None:
@@ -132,7 +134,7 @@ class _Run:
         evidence = GuardEvidence("plan", self.run_id, self.plan)
         rulings = session.calls.guard(evidence)
         denied = [r for r in rulings if r.kind == "deny"]
-        runner = None if denied else session.open_runner(self.plan, self.dataset, self._emit)
+        runner = None if denied else self._open_runner()
         if runner is not None:
             closing.callback(self._close, runner)
         seen = measured(runner.fingerprint() if runner else None)
@@ -147,6 +149,9 @@ class _Run:
             told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denied)
             raise GuardDenied(f"the plan was denied by {told}", hint=denied[0].hint)
         return runner
+
+    def _open_runner(self) -> Runner:
+        return self.session.open_runner(self.plan, self.dataset, self._emit, self.budget.left_s)
 
     def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
         records = self.session.host.records()
@@ -164,8 +169,8 @@ class _Run:
 
     def _executor(self) -> Executor:
         experiment = self.plan.experiment
-        timeout = min(experiment.runner.runner_timeout_s, experiment.limits.wall)
-        return self.session.calls.executor(ExecutorRequest(experiment.concurrency, timeout))
+        request = ExecutorRequest(experiment.concurrency, experiment.unit_timeout_s)
+        return self.session.calls.executor(request)
 
     def _context(self, runner: Runner, executor: Executor) -> RunContext:
         objective = self.plan.experiment.objective.maximize
@@ -180,7 +185,7 @@ class _Run:
             calls=self.session.calls,
             recorder=self.recorder,
             scorer=Scorer(metric_names(objective), self.dataset.qrels),
-            budget=Budget(self.plan.experiment.limits),
+            budget=self.budget,
             queries={query.query_id: query for query in self.dataset.judged_queries()},
         )
 

@@ -5,6 +5,7 @@
     │   ├── ExperimentError              experiment     2
     │   ├── DataError                    data           2
     │   ├── InvalidName                  name           2
+    │   ├── AddressRefused               address        2
     │   ├── RunNotFound                  run_not_found  2
     │   └── RunsDiffer                   runs_differ    2
     ├── PluginError                      plugin         2
@@ -17,6 +18,7 @@
     │   ├── TargetError                  target         3
     │   │   ├── HealthFailed             health         3
     │   │   ├── RunnerTimeout            timeout        3
+    │   │   ├── RequestFailed            request        3
     │   │   └── IdsDoNotAlign            ids            3
     │   ├── DatasetUnavailable           dataset        3
     │   ├── StorageError                 storage        3
@@ -96,6 +98,12 @@ class InvalidName(UsageError):
     code = "name"
 
 
+class AddressRefused(UsageError):
+    """An address is malformed, or not one that the experiment allows to be asked."""
+
+    code = "address"
+
+
 class RunNotFound(UsageError):
     """No journal of that run id under the reports folder."""
 
@@ -167,6 +175,30 @@ class RunnerTimeout(TargetError):
     """The runner did not come back in time."""
 
     code = "timeout"
+
+
+class RequestFailed(TargetError):
+    """A request gave no usable answer, after whatever repetitions were due.
+
+    `reason` is short and countable (`timeout`, `http_503`, `too_large`), and the `type` of its payload.
+    `attempts` and the milliseconds say what it took, so that a failure is recorded like an answer.
+    """
+
+    code = "request"
+    attempts = 0
+    latency_ms = 0.0
+    backoff_ms = 0.0
+    held_ms = 0.0
+
+    def __init__(
+        self, reason: str, message: str, *, hint: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.reason = reason
+
+    def as_payload(self) -> dict[str, Any]:
+        """The `error` object; its type is the reason."""
+        return {**super().as_payload(), "type": self.reason}
 
 
 class IdsDoNotAlign(TargetError):

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from orchestra_core.metric_names import canonical
+from orchestra_core.outbound.fields import Aliases, Allowed, BaseUrl, Endpoints, HeaderTemplates
 from orchestra_core.runner import Load, ParameterValue
 
 TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
@@ -63,12 +64,6 @@ def _check_unique(values: tuple[ParameterValue, ...]) -> tuple[ParameterValue, .
         if value in values[:index] and not isinstance(value, bool):
             raise ValueError(f"the value {value!r} stands twice")
     return values
-
-
-def _check_url(value: str) -> str:
-    if "@" in value.partition("?")[0]:
-        raise ValueError("expected an address without user and password; give them by environment")
-    return value
 
 
 def _check_timing(name: str) -> str:
@@ -134,15 +129,15 @@ class RunnerSection(StrictModel):
     """The runner's name; may be left out while just one runner is installed."""
     backend: str | None = None
     """One of the runner's backends; its first one when left out."""
-    base_url: Annotated[str, AfterValidator(_check_url)] | None = None
+    base_url: BaseUrl | None = None
     """Where the target's HTTP service is."""
-    host_aliases: dict[str, str] = {}
-    """Host name → address to use in its place."""
-    allowed_hosts: tuple[str, ...] = Field(default=(), strict=False)
-    """Hosts that may be asked, as `scheme://host:port` or `host:port`."""
-    health_endpoints: tuple[str, ...] = Field(
-        default=("/ready", "/api/health/embeddings"), strict=False
-    )
+    headers: HeaderTemplates = {}
+    """Header → value with `${env:NAME}` in it; secrets come from the environment alone."""
+    host_aliases: Aliases = {}
+    """Host, or host:port → address to dial in its place; the target is still called by its name."""
+    allowed_hosts: Allowed = ()
+    """Hosts that may be asked, as `scheme://host:port` or `host:port`; loopback always may."""
+    health_endpoints: Endpoints = ("/ready", "/api/health/embeddings")
     """Paths that must answer before anything is asked."""
     rate_limit_per_sec: float = Field(default=4.0, ge=0)
     """Requests per second; 0 switches the limit off. Ignored by in-process backends."""
@@ -265,8 +260,10 @@ class Limits(StrictModel):
 
     wall: Seconds = 1800.0
     """Wall time of the run."""
+    stage: Seconds | None = None
+    """Wall time of one stage; the run's own when left out."""
     requests: Count = 20_000
-    """Evaluations and timed requests, over all stages."""
+    """Evaluations, timed requests and repetitions, over all stages."""
     cost_usd: float = Field(default=5.0, gt=0)
     """USD, by the runner's cost model."""
     configurations: Count = 5000
@@ -317,3 +314,9 @@ class Experiment(StrictModel):
     paths: Paths = Paths()
     version: Literal[1] = 1
     """The version of this file format."""
+
+    @property
+    def unit_timeout_s(self) -> float:
+        """Seconds that one call of the runner may take."""
+        limits = self.limits
+        return min(self.runner.runner_timeout_s, limits.wall, limits.stage or limits.wall)

@@ -57,6 +57,10 @@ class Answer:
     breakdown_ms: Mapping[str, float] = field(default_factory=dict)
     """Part → milliseconds."""
     failure: Failure | None = None
+    attempts: int = 1
+    """Requests sent, repetitions included."""
+    held_ms: float = 0.0
+    """For how long the asking side held the request back, by its own limits; no part of the latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class LatencySample:
     """USD of this request by the runner's cost model."""
     breakdown_ms: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

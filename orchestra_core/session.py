@@ -20,6 +20,7 @@ from orchestra_core.errors import ExperimentError, HookError, RunnerSelectionErr
 from orchestra_core.evaluation.metrics import measure_of
 from orchestra_core.experiment import Experiment, Paths
 from orchestra_core.layers import Layers, build_experiment, read_layers, validation_errors
+from orchestra_core.outbound.allowance import unlimited
 from orchestra_core.payloads import DescribeRequest, PlanRequest, RunnerRequest
 from orchestra_core.plan import Plan
 from orchestra_core.plugins.calls import HookCalls
@@ -88,14 +89,19 @@ class Session:
         plan: Plan,
         dataset: Dataset,
         emit: Callable[[str, Mapping[str, Any]], None] = lambda _event_type, _payload: None,
+        left_s: Callable[[], float] = unlimited,
     ) -> Runner:
-        """The plan's runner, open; `emit` takes what it records. Raises HookError or its own error."""
+        """The plan's runner, open; `emit` takes what it records, `left_s` says how long it may take.
+
+        Raises HookError or the runner's own error.
+        """
         request = RunnerRequest(
             experiment=plan.experiment,
             dataset=dataset,
             configurations=(plan.baseline, *plan.configurations),
             cache_dir=cache_folder(self.runner_plugin),
             emit=emit,
+            left_s=left_s,
         )
         return self.calls.runner(self.runner_plugin, request)
 

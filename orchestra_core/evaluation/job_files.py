@@ -111,6 +111,7 @@ def _probe(order: int, sample: LatencySample) -> Line:
         "sent_s": sample.sent_s,
         "latency_ms": sample.latency_ms,
         "cost": sample.cost,
+        "attempts": sample.attempts,
         "breakdown_ms": _plain(sample.breakdown_ms),
         "failure": _failure(sample.failure),
     }
@@ -126,6 +127,7 @@ def _sample(config_id: str, query_id: str, probe: Line) -> LatencySample:
         cost=probe["cost"],
         breakdown_ms=probe["breakdown_ms"],
         failure=_stored_failure(probe["failure"]),
+        attempts=probe.get("attempts", 1),
     )
 
 

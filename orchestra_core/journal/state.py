@@ -149,7 +149,7 @@ def _rung_started(state: RunState, event: Event) -> None:
 
 def _unit(state: RunState, event: Event) -> None:
     payload = event.payload
-    state.requests += payload["requests"]
+    state.requests += payload["requests"] + payload.get("repetitions", 0)
     state.cost_usd += payload.get("cost_usd", 0.0)
     if failures := payload.get("failures"):
         state.failures.update(failures)

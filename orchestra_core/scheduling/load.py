@@ -164,12 +164,13 @@ class _Traffic:
         return LatencySample(
             config_id=self._config_id,
             query_id=query.query_id,
-            latency_ms=1000 * (time.perf_counter() - due),
+            latency_ms=max(0.0, 1000 * (time.perf_counter() - due) - answer.held_ms),
             scheduled_s=due - self._origin,
-            sent_s=sent - self._origin,
+            sent_s=sent - self._origin + answer.held_ms / 1000,
             cost=answer.cost,
             breakdown_ms=answer.breakdown_ms,
             failure=answer.failure,
+            attempts=answer.attempts,
         )
 
     def _answer(self, query: Query) -> Answer:
