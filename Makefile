@@ -41,7 +41,12 @@ check: $(VENV)/.dev  ## ruff, mypy --strict, import rules, docs.
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/mkdocs build --strict --quiet
 
-bench: $(VENV)/.dev $(VENV)/.data  ## Measure, and write benchmarks/RESULTS.md.
+$(VENV)/.locust: $(VENV)/.installed benchmarks/locust.txt
+	$(PYTHON) -m venv $(VENV)/locust
+	$(VENV)/locust/bin/python -m pip install -q --disable-pip-version-check -r benchmarks/locust.txt
+	@touch $@
+
+bench: $(VENV)/.dev $(VENV)/.data $(VENV)/.locust  ## Measure, and write benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev  ## Build the documentation into site/.

@@ -22,7 +22,7 @@ def main(names: tuple[str, ...], quick: bool) -> None:
     Sections of RESULTS.md that were not measured now stay as they were.
     """
     console = Console()
-    chosen = [BENCHMARKS[name] for name in dict.fromkeys(names or USUAL)]
+    chosen = [BENCHMARKS[name] for name in dict.fromkeys(names or USUAL) if _there(console, name)]
     results = []
     with workspace(), measuring(console, chosen) as watches:
         for benchmark, watch in zip(chosen, watches, strict=True):
@@ -31,6 +31,14 @@ def main(names: tuple[str, ...], quick: bool) -> None:
     if not quick:
         keep(results)
         console.print(f"Written: benchmarks/{RESULTS.name}")
+
+
+def _there(console: Console, name: str) -> bool:
+    """Whether it can be measured here; if not, that is said, and its section stays as it was."""
+    missing = BENCHMARKS[name].missing()
+    if missing:
+        console.print(f"{name} is skipped: {missing}.", markup=False)
+    return not missing
 
 
 def _measure(benchmark: Benchmark, watch: Watch, *, quick: bool) -> Result:

@@ -40,6 +40,8 @@ class Benchmark:
     """For the reader of RESULTS.md: what is run, how often, and what stands against what."""
     measure: Callable[[Watch, bool], Sequence[Figure]]
     """Called with a watch and whether to be quick."""
+    missing: Callable[[], str] = lambda: ""
+    """What this machine lacks to measure it, and how to get it; empty when nothing."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from orchestra_core.errors import OrchestraError
     from orchestra_core.experiment import Experiment, StrictModel
     from orchestra_core.hookspecs import hookimpl
-    from orchestra_core.observation import Failure, LatencySample, Observation, Query, Unit, UnitResult
+    from orchestra_core.observation import (
+        Answer,
+        Failure,
+        LatencySample,
+        Observation,
+        Query,
+        Unit,
+        UnitResult,
+    )
     from orchestra_core.payloads import (
         CommandRegistry,
         ConfigurationEvidence,
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
         ExecutorRequest,
         FinishedRun,
         GuardEvidence,
+        LoadReportRequest,
         PlanRequest,
         PolicyIntent,
         PolicyReceipt,
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
         ToolContext,
     )
     from orchestra_core.plan import Configuration, Plan, StagePlan
+    from orchestra_core.probing.figures import LatencyFigure, LoadFigures, LoadReport, TimedRequests
     from orchestra_core.report import Decision, Report, Ruling, Verdict, Winner
     from orchestra_core.runner import (
         Fingerprint,
@@ -44,6 +54,7 @@ if TYPE_CHECKING:
         Runner,
         RunnerDescription,
     )
+    from orchestra_core.scheduling.load import drive
 
 __version__ = "0.1.0"
 
@@ -53,7 +64,15 @@ _HOMES = {
     "errors": ("OrchestraError",),
     "experiment": ("Experiment", "StrictModel"),
     "hookspecs": ("hookimpl",),
-    "observation": ("Failure", "LatencySample", "Observation", "Query", "Unit", "UnitResult"),
+    "observation": (
+        "Answer",
+        "Failure",
+        "LatencySample",
+        "Observation",
+        "Query",
+        "Unit",
+        "UnitResult",
+    ),
     "payloads": (
         "CommandRegistry",
         "ConfigurationEvidence",
@@ -63,6 +82,7 @@ _HOMES = {
         "ExecutorRequest",
         "FinishedRun",
         "GuardEvidence",
+        "LoadReportRequest",
         "PlanRequest",
         "PolicyIntent",
         "PolicyReceipt",
@@ -74,12 +94,15 @@ _HOMES = {
         "ToolContext",
     ),
     "plan": ("Configuration", "Plan", "StagePlan"),
+    "probing.figures": ("LatencyFigure", "LoadFigures", "LoadReport", "TimedRequests"),
     "report": ("Decision", "Report", "Ruling", "Verdict", "Winner"),
     "runner": ("Fingerprint", "Health", "Load", "Parameter", "Runner", "RunnerDescription"),
+    "scheduling.load": ("drive",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Answer",
     "ArtifactFolder",
     "CommandRegistry",
     "Configuration",
@@ -98,8 +121,12 @@ __all__ = [
     "GuardEvidence",
     "Health",
     "Home",
+    "LatencyFigure",
     "LatencySample",
     "Load",
+    "LoadFigures",
+    "LoadReport",
+    "LoadReportRequest",
     "Observation",
     "OrchestraError",
     "Parameter",
@@ -118,6 +145,7 @@ __all__ = [
     "RunnerRequest",
     "StagePlan",
     "StrictModel",
+    "TimedRequests",
     "Tool",
     "ToolContext",
     "Unit",
@@ -125,6 +153,7 @@ __all__ = [
     "Verdict",
     "Winner",
     "__version__",
+    "drive",
     "hookimpl",
 ]
 

@@ -19,7 +19,7 @@ from orchestra_core.journal.reporting import plan_of
 from orchestra_core.journal.state import RunState, changed_index
 from orchestra_core.plan import Plan
 from orchestra_core.report import Verdict
-from orchestra_core.stages.ab import judge
+from orchestra_core.stages.verdict import Pairing, verdict_of
 
 STAGES = ("ab", "grid", "smoke")
 TIMING = "the runs were timed at different times, so latencies differ by more than the configurations"
@@ -81,21 +81,20 @@ def compare_runs(
         arms = first.job(home, stage, scorer), second.job(home, stage, scorer)
         common = set(arms[1].query_ids)
         if query_ids := [query_id for query_id in arms[0].query_ids if query_id in common]:
-            return _judged(first, (first.state.run_id, second.state.run_id), stage, arms, query_ids)
+            cut = arms[0].only(query_ids), arms[1].only(query_ids)
+            verdict = _judged(Pairing(first.plan.experiment, dataset, *cut))
+            asked = len(arms[0].query_ids), len(arms[1].query_ids)
+            return Comparison((first.state.run_id, second.state.run_id), stage, asked, verdict)
     raise UsageError(
         "the runs have no query in common for these configurations",
         hint="Runs of one dataset with the same seed ask the same queries.",
     )
 
 
-def _judged(
-    first: _Side, run_ids: tuple[str, str], stage: str, arms: tuple[Job, Job], query_ids: list[str]
-) -> Comparison:
-    experiment = first.plan.experiment
-    cut = arms[0].only(query_ids), arms[1].only(query_ids)
-    verdict = judge(experiment, *cut, experiment.stages.ab.confidence, 1)
-    verdict = verdict.model_copy(update={"warnings": (*verdict.warnings, TIMING)})
-    return Comparison(run_ids, stage, (len(arms[0].query_ids), len(arms[1].query_ids)), verdict)
+def _judged(pairing: Pairing) -> Verdict:
+    error = 1 - pairing.experiment.stages.ab.confidence
+    verdict = verdict_of(pairing, 1, pairing.judge(pairing.counted, error))
+    return verdict.model_copy(update={"warnings": (*verdict.warnings, TIMING)})
 
 
 def _side(home: Home, run_id: str, config_id: str | None) -> _Side:

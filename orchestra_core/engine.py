@@ -42,12 +42,12 @@ from orchestra_core.payloads import (
     ExecutorRequest,
     FinishedRun,
     GuardEvidence,
-    RunnerRequest,
 )
 from orchestra_core.plan import Plan, StageName
-from orchestra_core.runner import Health, Runner
+from orchestra_core.runner import Runner
 from orchestra_core.scheduling.budget import Budget
-from orchestra_core.session import Session, cache_folder
+from orchestra_core.scheduling.health import healthy
+from orchestra_core.session import Session
 from orchestra_core.stages import ab, grid, publish, select, smoke
 from orchestra_core.stages.context import RunContext
 
@@ -81,6 +81,7 @@ class _Run:
         self.recorder = recorder
         self.run_id = recorder.run_id
         self.began = time.monotonic()
+        self.budget = Budget(plan.experiment.limits)
         session.calls.on_error = self._plugin_error
         recorder.listen(self._tell_plugins)
 
@@ -113,6 +114,7 @@ class _Run:
             context = self._context(runner, executor)
             self._check_health(runner)
             for stage in self.plan.stages:
+                self.budget.begin_stage()
                 STAGES[stage.name].run(context)
 
     def _close(self, opened: Runner | Executor) -> None:
@@ -132,7 +134,7 @@ class _Run:
         evidence = GuardEvidence("plan", self.run_id, self.plan)
         rulings = session.calls.guard(evidence)
         denied = [r for r in rulings if r.kind == "deny"]
-        runner = None if denied else session.calls.runner(session.runner_plugin, self._request())
+        runner = None if denied else self._open_runner()
         if runner is not None:
             closing.callback(self._close, runner)
         seen = measured(runner.fingerprint() if runner else None)
@@ -148,14 +150,8 @@ class _Run:
             raise GuardDenied(f"the plan was denied by {told}", hint=denied[0].hint)
         return runner
 
-    def _request(self) -> RunnerRequest:
-        return RunnerRequest(
-            experiment=self.plan.experiment,
-            dataset=self.dataset,
-            configurations=(self.plan.baseline, *self.plan.configurations),
-            cache_dir=cache_folder(self.session.runner_plugin),
-            emit=self._emit,
-        )
+    def _open_runner(self) -> Runner:
+        return self.session.open_runner(self.plan, self.dataset, self._emit, self.budget.left_s)
 
     def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
         records = self.session.host.records()
@@ -173,8 +169,8 @@ class _Run:
 
     def _executor(self) -> Executor:
         experiment = self.plan.experiment
-        timeout = min(experiment.runner.runner_timeout_s, experiment.limits.wall)
-        return self.session.calls.executor(ExecutorRequest(experiment.concurrency, timeout))
+        request = ExecutorRequest(experiment.concurrency, experiment.unit_timeout_s)
+        return self.session.calls.executor(request)
 
     def _context(self, runner: Runner, executor: Executor) -> RunContext:
         objective = self.plan.experiment.objective.maximize
@@ -189,22 +185,18 @@ class _Run:
             calls=self.session.calls,
             recorder=self.recorder,
             scorer=Scorer(metric_names(objective), self.dataset.qrels),
-            budget=Budget(self.plan.experiment.limits),
+            budget=self.budget,
             queries={query.query_id: query for query in self.dataset.judged_queries()},
         )
 
     def _check_health(self, runner: Runner) -> None:
-        health = _ask_health(runner)
-        if health.ok:
-            self.recorder.record(
-                EventType.HEALTH_OK, {"message": health.message, "details": dict(health.details)}
-            )
-            return
-        error = HealthFailed(
-            health.message or "the target is not usable", hint=health.hint, details=health.details
-        )
-        self.recorder.record(EventType.HEALTH_FAIL, {"error": error.as_payload()})
-        raise error
+        try:
+            health = healthy(runner)
+        except HealthFailed as error:
+            self.recorder.record(EventType.HEALTH_FAIL, {"error": error.as_payload()})
+            raise
+        payload = {"message": health.message, "details": dict(health.details)}
+        self.recorder.record(EventType.HEALTH_OK, payload)
 
     def _fail_stage(self, cause: Exception) -> None:
         state = self.recorder.state
@@ -263,14 +255,6 @@ class _Run:
 
     def _plugin_error(self, error: OrchestraError) -> None:
         self.recorder.record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
-
-
-def _ask_health(runner: Runner) -> Health:
-    try:
-        return runner.health()
-    except Exception as error:
-        described = describe_error(error)
-        return Health(False, described["msg"], described["hint"], described["details"])
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

@@ -5,6 +5,7 @@
     │   ├── ExperimentError              experiment     2
     │   ├── DataError                    data           2
     │   ├── InvalidName                  name           2
+    │   ├── AddressRefused               address        2
     │   ├── RunNotFound                  run_not_found  2
     │   └── RunsDiffer                   runs_differ    2
     ├── PluginError                      plugin         2
@@ -17,6 +18,7 @@
     │   ├── TargetError                  target         3
     │   │   ├── HealthFailed             health         3
     │   │   ├── RunnerTimeout            timeout        3
+    │   │   ├── RequestFailed            request        3
     │   │   └── IdsDoNotAlign            ids            3
     │   ├── DatasetUnavailable           dataset        3
     │   ├── StorageError                 storage        3
@@ -39,6 +41,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any, ClassVar
+from unicodedata import category
 
 
 class OrchestraError(Exception):
@@ -56,9 +59,9 @@ class OrchestraError(Exception):
         details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
+        self.message = plain(message)
+        self.where = plain(where)
+        self.hint = plain(hint)
         self.details = dict(details or {})
 
     def __str__(self) -> str:
@@ -93,6 +96,12 @@ class InvalidName(UsageError):
     """A name that would become part of a path is not a safe name."""
 
     code = "name"
+
+
+class AddressRefused(UsageError):
+    """An address is malformed, or not one that the experiment allows to be asked."""
+
+    code = "address"
 
 
 class RunNotFound(UsageError):
@@ -166,6 +175,30 @@ class RunnerTimeout(TargetError):
     """The runner did not come back in time."""
 
     code = "timeout"
+
+
+class RequestFailed(TargetError):
+    """A request gave no usable answer, after whatever repetitions were due.
+
+    `reason` is short and countable (`timeout`, `http_503`, `too_large`), and the `type` of its payload.
+    `attempts` and the milliseconds say what it took, so that a failure is recorded like an answer.
+    """
+
+    code = "request"
+    attempts = 0
+    latency_ms = 0.0
+    backoff_ms = 0.0
+    held_ms = 0.0
+
+    def __init__(
+        self, reason: str, message: str, *, hint: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.reason = reason
+
+    def as_payload(self) -> dict[str, Any]:
+        """The `error` object; its type is the reason."""
+        return {**super().as_payload(), "type": self.reason}
 
 
 class IdsDoNotAlign(TargetError):
@@ -254,9 +287,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Known: {listed}."
 
 
+def plain(text: str) -> str:
+    """The text without control characters (line ends and tabs stay): a target's words may hold any,
+    and a terminal would obey them."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or category(c) != "Cc" else "\ufffd" for c in text)
+
+
 def describe_error(error: BaseException) -> dict[str, Any]:
     """The `error` object for any exception; unexpected ones are named by their class."""
     if isinstance(error, OrchestraError):
         return error.as_payload()
-    message = str(error) or type(error).__name__
+    message = plain(str(error)) or type(error).__name__
     return {"type": type(error).__name__, "msg": message, "hint": "", "details": {}}

@@ -7,12 +7,23 @@ Nothing here reads files or knows a plugin.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from orchestra_core.metric_names import canonical
-from orchestra_core.runner import ParameterValue
+from orchestra_core.outbound.fields import Aliases, Allowed, BaseUrl, Endpoints, HeaderTemplates
+from orchestra_core.runner import Load, ParameterValue
 
 TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
 """Metrics of which less is better: limits and margins may name these."""
@@ -55,15 +66,11 @@ def _check_unique(values: tuple[ParameterValue, ...]) -> tuple[ParameterValue, .
     return values
 
 
-def _check_url(value: str) -> str:
-    if "@" in value.partition("?")[0]:
-        raise ValueError("expected an address without user and password; give them by environment")
-    return value
-
-
 def _check_timing(name: str) -> str:
     if name not in TIMING_METRICS:
-        raise ValueError(f"expected one of {', '.join(TIMING_METRICS)}")
+        close = get_close_matches(name, TIMING_METRICS, n=1, cutoff=0.4)
+        meant = f" (did you mean {close[0]}?)" if close else ""
+        raise ValueError(f"expected one of {', '.join(TIMING_METRICS)}{meant}")
     return name
 
 
@@ -122,15 +129,15 @@ class RunnerSection(StrictModel):
     """The runner's name; may be left out while just one runner is installed."""
     backend: str | None = None
     """One of the runner's backends; its first one when left out."""
-    base_url: Annotated[str, AfterValidator(_check_url)] | None = None
+    base_url: BaseUrl | None = None
     """Where the target's HTTP service is."""
-    host_aliases: dict[str, str] = {}
-    """Host name → address to use in its place."""
-    allowed_hosts: tuple[str, ...] = Field(default=(), strict=False)
-    """Hosts that may be asked, as `scheme://host:port` or `host:port`."""
-    health_endpoints: tuple[str, ...] = Field(
-        default=("/ready", "/api/health/embeddings"), strict=False
-    )
+    headers: HeaderTemplates = {}
+    """Header → value with `${env:NAME}` in it; secrets come from the environment alone."""
+    host_aliases: Aliases = {}
+    """Host, or host:port → address to dial in its place; the target is still called by its name."""
+    allowed_hosts: Allowed = ()
+    """Hosts that may be asked, as `scheme://host:port` or `host:port`; loopback always may."""
+    health_endpoints: Endpoints = ("/ready", "/api/health/embeddings")
     """Paths that must answer before anything is asked."""
     rate_limit_per_sec: float = Field(default=4.0, ge=0)
     """Requests per second; 0 switches the limit off. Ignored by in-process backends."""
@@ -147,12 +154,28 @@ class RunnerSection(StrictModel):
 
 
 class Objective(StrictModel):
-    """What is maximised, and what must hold. Ties: p95, cost, nDCG@10, then plan order."""
+    """What is maximised, what is minimised beside it, and what must hold.
+
+    Ties: p95, cost, nDCG@10, then plan order.
+    """
 
     maximize: Annotated[str, AfterValidator(canonical)] = "recall@10"
     """A quality metric: `recall@10`, `ndcg@10`, `mrr@10`, `AP`, … of ir-measures."""
+    minimize: TimingMetric | None = None
+    """A second objective, `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`: the race then keeps all of
+    which no other is better in both."""
+    select: Literal["quality", "knee"] = "quality"
+    """Who of these challenges the baseline: the one of the highest quality, or the knee, past which
+    quality costs more than before."""
     subject_to: dict[TimingMetric, float] = {}
     """Metric → upper limit, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""
+
+    @field_validator("select")
+    @classmethod
+    def _knee_of_two(cls, select: str, others: ValidationInfo) -> str:
+        if select == "knee" and others.data.get("minimize") is None:
+            raise ValueError("expected a second objective beside it, such as minimize: p95_ms")
+        return select
 
 
 class SmokeSection(StrictModel):
@@ -176,7 +199,31 @@ class GridSection(StrictModel):
     epsilon: float = Field(default=0.005, ge=0)
     """Differences of the objective up to this are no differences."""
     probe: int = Field(default=10, ge=0)
-    """Timed requests per configuration and rung, where `evaluate` cannot time them itself."""
+    """Timed requests per configuration and rung, where `evaluate` cannot time them itself or
+    `objective.minimize` asks for it."""
+
+
+class LoadSection(StrictModel):
+    """How the timed requests of the A/B arrive; the same for both arms."""
+
+    mode: Literal["closed", "open"] = "closed"
+    """`closed`: clients that wait for their answer; `open`: arrivals at a rate, answered or not."""
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 1
+    """Clients of a closed load."""
+    rate: float | None = Field(default=None, gt=0)
+    """Arrivals per second of an open load."""
+    arrivals: Literal["constant", "poisson"] = "constant"
+    """Of an open load: evenly spaced, or independent of each other."""
+
+    @model_validator(mode="after")
+    def _rate_where_open(self) -> LoadSection:
+        if (self.mode == "open") != (self.rate is not None):
+            raise ValueError("an open load needs a rate, and only an open load has one")
+        return self
+
+    def as_load(self, warmup: int = 0, seed: int = 0) -> Load:
+        """What a probe is given."""
+        return Load(self.mode, self.concurrency, warmup, self.rate or 0.0, self.arrivals, seed)
 
 
 class AbSection(StrictModel):
@@ -188,11 +235,14 @@ class AbSection(StrictModel):
     """Orders the confirmation queries; the experiment's seed when left out."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Of the intervals over all looks together."""
+    failed: Literal["zero", "drop"] = "zero"
+    """A failed query scores zero, or is left out of both arms; the other way is judged as well."""
     margin: dict[TimingMetric, Annotated[Margin, BeforeValidator(_to_margin)]] = {
         "p95_ms": Margin(absolute=25.0),
         "cost_per_query": Margin(absolute=0.0001),
     }
     """Metric → how much worse it may get: a number in its unit, or a share (`20%`)."""
+    load: LoadSection = LoadSection()
 
 
 class StagesSection(StrictModel):
@@ -210,8 +260,10 @@ class Limits(StrictModel):
 
     wall: Seconds = 1800.0
     """Wall time of the run."""
+    stage: Seconds | None = None
+    """Wall time of one stage; the run's own when left out."""
     requests: Count = 20_000
-    """Evaluations and timed requests, over all stages."""
+    """Evaluations, timed requests and repetitions, over all stages."""
     cost_usd: float = Field(default=5.0, gt=0)
     """USD, by the runner's cost model."""
     configurations: Count = 5000
@@ -262,3 +314,9 @@ class Experiment(StrictModel):
     paths: Paths = Paths()
     version: Literal[1] = 1
     """The version of this file format."""
+
+    @property
+    def unit_timeout_s(self) -> float:
+        """Seconds that one call of the runner may take."""
+        limits = self.limits
+        return min(self.runner.runner_timeout_s, limits.wall, limits.stage or limits.wall)

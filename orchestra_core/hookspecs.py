@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ExecutorRequest,
         FinishedRun,
         GuardEvidence,
+        LoadReportRequest,
         PlanRequest,
         PolicyIntent,
         PolicyReceipt,
@@ -221,6 +222,21 @@ def orchestra_report(request: ReportRequest) -> Sequence[str] | None:
         @hookimpl
         def orchestra_report(request):
             request.artifacts.write_text("slack.txt", request.report.status)
+    """
+
+
+@hookspec
+def orchestra_load_report(request: LoadReportRequest) -> Sequence[str] | None:
+    """Write artifacts from a search for the highest rate a target bears.
+
+    When: at the end of every `orchestra load --find-max-qps` that measured at least one rate, also of
+    one that was interrupted; `latency_rate.json` is written. Returns: nothing, or names of files
+    written by other means than `request.artifacts`. Combination: each is isolated. Raises: told to
+    the user; the other reporters go on.
+
+        @hookimpl
+        def orchestra_load_report(request):
+            request.artifacts.write_text("rate.txt", str(request.report.highest_rate))
     """
 
 

@@ -11,6 +11,8 @@ _IR_MEASURES = {
     "map": "AP",
     "success": "Success",
 }
+NAMES = tuple(_IR_MEASURES)
+"""The field's names, without cutoffs."""
 _OURS = {theirs.lower(): ours for ours, theirs in _IR_MEASURES.items()} | {"hit_rate": "success"}
 
 

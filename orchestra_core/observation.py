@@ -49,6 +49,21 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a runner says of one probed request; when it was sent and took how long, `drive` knows."""
+
+    cost: float | None = None
+    """USD of this request by the runner's cost model."""
+    breakdown_ms: Mapping[str, float] = field(default_factory=dict)
+    """Part → milliseconds."""
+    failure: Failure | None = None
+    attempts: int = 1
+    """Requests sent, repetitions included."""
+    held_ms: float = 0.0
+    """For how long the asking side held the request back, by its own limits; no part of the latency."""
+
+
+@dataclass(frozen=True, slots=True)
 class LatencySample:
     """One timed request of a probe; never answered from shared or cached work."""
 
@@ -57,11 +72,14 @@ class LatencySample:
     latency_ms: float
     """Milliseconds from the scheduled send to the full answer."""
     scheduled_s: float = 0.0
-    """Seconds from the start of the probe to the scheduled send."""
+    """Seconds from the first reported request to this one's scheduled send."""
+    sent_s: float = 0.0
+    """The same for the actual send: later where no client was free; when given up for `saturated`."""
     cost: float | None = None
     """USD of this request by the runner's cost model."""
     breakdown_ms: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

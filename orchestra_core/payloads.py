@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from orchestra_core.outbound.allowance import unlimited
+
 if TYPE_CHECKING:
     import click
     import numpy as np
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from orchestra_core.datasets import Dataset
     from orchestra_core.experiment import Experiment
     from orchestra_core.observation import Unit, UnitResult
+    from orchestra_core.outbound.door import Door
     from orchestra_core.plan import Configuration, Plan
+    from orchestra_core.probing.figures import LoadReport
     from orchestra_core.report import Metrics, Report, Verdict, Winner
     from orchestra_core.runner import RunnerDescription
 
@@ -66,6 +70,18 @@ class RunnerRequest(Payload):
     """A folder of the user's cache that this plugin alone writes to."""
     emit: Callable[[str, Mapping[str, Any]], None]
     """Record `RETRY`, `ALIAS_APPLIED` or `RUNNER_TIMEOUT` with a payload of JSON values."""
+    left_s: Callable[[], float] = unlimited
+    """Seconds until the stage or the run must be over; ask again before each request."""
+
+    def open_door(self) -> Door:
+        """The way to the network: its policy, limits and repetitions are those of the experiment.
+
+        The runner closes it in its own `close`. Raises AddressRefused where `runner.base_url` is not
+        allowed, ExperimentError for a variable of `runner.headers` that is not set.
+        """
+        from orchestra_core.outbound.opening import open_door
+
+        return open_door(self.experiment, emit=self.emit, left_s=self.left_s)
 
 
 @dataclass(frozen=True)
@@ -168,6 +184,15 @@ class ReportRequest(Payload):
     report: Report
     artifacts: ArtifactFolder
     """Writes files atomically, and refuses names outside the run's own folder."""
+
+
+@dataclass(frozen=True)
+class LoadReportRequest(Payload):
+    """Tell how latency grows with the rate of requests."""
+
+    report: LoadReport
+    artifacts: ArtifactFolder
+    """Writes files atomically, beside `latency_rate.json`."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from orchestra_core.experiment import Objective, StrictModel
+from orchestra_core.probing.figures import TimedRequests
 from orchestra_core.runner import ParameterValue
 
 RunStatus = Literal["running", "completed", "early_stopped", "failed", "cancelled"]
@@ -37,6 +38,8 @@ class Decision(StrictModel):
     """For `shrink`: config_ids that stay in the race, best first."""
     certain: tuple[str, ...] = Field(default=(), strict=False)
     """For `shrink`: those dropped because the evidence settles it."""
+    infeasible: tuple[str, ...] = Field(default=(), strict=False)
+    """For `shrink`: those of `certain` that are beyond a limit of the objective, however good."""
     equivalent: tuple[str, ...] = Field(default=(), strict=False)
     """For `shrink`: those dropped because a cheaper one that stays is as good within epsilon; drops
     that are neither certain nor equivalent are forced ones."""
@@ -71,13 +74,36 @@ class MetricDifference(StrictModel):
     ci_low: float | None
     ci_high: float | None
     p_value: float | None
-    """Two-sided; adjusted by Holm among the quality metrics. None where only an interval is given."""
+    """Two-sided; a quality's is for all looks together (divided by the share of the error that this
+    look may spend) and adjusted by Holm over metrics. None where only an interval is given."""
     unit: str = ""
     """`ms`, `USD`, or empty for a quality in 0..1."""
     confidence: float = 0.95
     """Of this row's interval."""
     margin: float | None = None
     """The largest increase that is still accepted, in the row's unit; None where none was set."""
+
+
+class MovedQuery(StrictModel):
+    """A query on which the arms differ, with both scores of the objective."""
+
+    query_id: str
+    text: str
+    """The beginning of it, where it is long."""
+    baseline: float
+    challenger: float
+
+
+class Alternative(StrictModel):
+    """What the same queries would say had something been counted otherwise; it decides nothing."""
+
+    assumption: Literal["failed_drop", "failed_zero", "unjudged_relevant"]
+    """Failed queries dropped pairwise, or scoring zero; or all unjudged documents found relevant."""
+    kind: VerdictKind
+    row: MetricDifference
+    """The objective's."""
+    affected: int
+    """Queries that failed in either arm; or documents that either arm found and nobody judged."""
 
 
 class Verdict(StrictModel):
@@ -101,6 +127,15 @@ class Verdict(StrictModel):
     losses: int = 0
     queries_needed: int | None = None
     """For `inconclusive`: confirmation queries that would probably settle it, in all."""
+    detectable: float | None = None
+    """The smallest true difference of the objective that so many queries show with 80% chance."""
+    judged: MetricDifference | None = None
+    """Share of what each arm found that anybody judged; without an interval."""
+    alternatives: tuple[Alternative, ...] = Field(default=(), strict=False)
+    gained: tuple[MovedQuery, ...] = Field(default=(), strict=False)
+    """The (at most ten) queries that moved most for the better, the largest step first."""
+    lost: tuple[MovedQuery, ...] = Field(default=(), strict=False)
+    """The same for the worse."""
     test: str = ""
     """Methods by name, for people who want to check."""
     warnings: tuple[str, ...] = Field(default=(), strict=False)
@@ -116,6 +151,8 @@ class JobSummary(StrictModel):
     metrics: Metrics
     failures_by_reason: dict[str, int] = {}
     latency_breakdown_ms: dict[str, float] = {}
+    probe: TimedRequests | None = None
+    """The timed requests of an arm of the A/B; None in other stages."""
     path: str = ""
     """Folder relative to the home folder."""
     files: dict[str, str] = {}
@@ -166,6 +203,17 @@ class Winner(StrictModel):
     is_baseline: bool = False
 
 
+class IdOverlap(StrictModel):
+    """Whether target and dataset speak of the same documents, as the smoke test saw it."""
+
+    share: float | None
+    """Of the retrieved ids, how many the corpus has; None when nothing was retrieved."""
+    retrieved: tuple[str, ...] = Field(default=(), strict=False)
+    """Examples of what the target says."""
+    dataset: tuple[str, ...] = Field(default=(), strict=False)
+    """Examples of what the dataset says."""
+
+
 class PluginRecord(StrictModel):
     """A plugin that took part."""
 
@@ -194,6 +242,8 @@ class Report(StrictModel):
     """In plan order; without the baseline unless the space holds it too."""
     jobs: tuple[JobSummary, ...] = Field(strict=False)
     rungs: tuple[Rung, ...] = Field(default=(), strict=False)
+    ids: IdOverlap | None = None
+    """None before the smoke test has looked."""
     decisions: tuple[Decision, ...] = Field(default=(), strict=False)
     rulings: tuple[Ruling, ...] = Field(default=(), strict=False)
     verdict: Verdict | None = None
@@ -204,9 +254,15 @@ class Report(StrictModel):
     """(configuration, query) pairs asked in the grid."""
     evaluations_full: int = 0
     """What the full grid would have taken."""
+    ab_load: str = ""
+    """How the A/B's timed requests arrive: `closed, 1 client` or `open, 50/s poisson`."""
     regret_bound: float | None = None
     """By how much, at most, the best of the forced drops is better than the race's leader, in the
-    objective's unit, with confidence 1 - delta by a model of the field; None: nothing to bound."""
+    objective's unit, with confidence 1 - delta by a model of the field; None: nothing to bound, or
+    two objectives."""
+    front: tuple[str, ...] = Field(default=(), strict=False)
+    """With a second objective: config_ids that reached the end of the race and of which no other is
+    better in both, by rising latency or cost."""
     requests: int = 0
     """Evaluations and timed requests over all stages."""
     cost_usd: float = 0.0

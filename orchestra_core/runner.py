@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from orchestra_core.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestra_core.observation import LatencySample, Observation, Query
@@ -78,14 +81,45 @@ class Health:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+def rate_figure(rate: float) -> str:
+    """A rate for people, of three digits and whole from a hundred on: `0.25`, `50`, `1,235`."""
+    return f"{rate:,.0f}" if rate >= 99.95 else f"{rate:.3g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How a probe drives the target. `closed`: `concurrency` clients, each waiting for its answer."""
+    """How a probe drives the target; what each mode means is done by `scheduling.load.drive`.
 
-    mode: Literal["closed"] = "closed"
+    `closed`: clients that wait for their answer before they ask again. `open`: requests arrive at a
+    rate, whether or not earlier ones were answered. Raises UsageError for a load that cannot be.
+    """
+
+    mode: Literal["closed", "open"] = "closed"
     concurrency: int = 1
+    """`closed`: clients, each with one request under way."""
     warmup: int = 0
     """Requests sent first and not reported."""
+    rate: float = 0.0
+    """`open`: arrivals per second."""
+    arrivals: Literal["constant", "poisson"] = "constant"
+    """`open`: evenly spaced, or independent of each other."""
+    seed: int = 0
+    """Decides the gaps between `poisson` arrivals."""
+    outstanding: int = 512
+    """`open`: the most requests under way at once."""
+
+    def __post_init__(self) -> None:
+        if self.mode == "open" and not (self.rate > 0 and isfinite(self.rate)):
+            raise UsageError(f"an open load needs a rate above zero, not {self.rate:g} per second")
+        if min(self.concurrency, self.outstanding) < 1 or self.warmup < 0:
+            raise UsageError("a load needs at least one client, and no negative warm-up")
+
+    @property
+    def label(self) -> str:
+        """For people: `closed, 1 client` or `open, 50/s constant`."""
+        if self.mode == "open":
+            return f"open, {rate_figure(self.rate)}/s {self.arrivals}"
+        return f"closed, {self.concurrency} client{'' if self.concurrency == 1 else 's'}"
 
 
 class Runner(Protocol):
@@ -112,7 +146,10 @@ class Runner(Protocol):
     def probe(
         self, configuration: Configuration, queries: Sequence[Query], load: Load
     ) -> Iterable[LatencySample]:
-        """Latency: every query asked for this configuration alone, nothing shared or cached."""
+        """Latency: every query asked for this configuration alone, nothing shared or cached.
+
+        One sample per query, in any order, timed by `drive`, which knows what `load` means.
+        """
 
     def close(self) -> None:
         """Release what the runner holds; called exactly once."""

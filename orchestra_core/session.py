@@ -6,9 +6,10 @@ Shared by the CLI and by programs; nothing is sent to a target here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from pydantic import ValidationError
@@ -19,13 +20,14 @@ from orchestra_core.errors import ExperimentError, HookError, RunnerSelectionErr
 from orchestra_core.evaluation.metrics import measure_of
 from orchestra_core.experiment import Experiment, Paths
 from orchestra_core.layers import Layers, build_experiment, read_layers, validation_errors
-from orchestra_core.payloads import DescribeRequest, PlanRequest
+from orchestra_core.outbound.allowance import unlimited
+from orchestra_core.payloads import DescribeRequest, PlanRequest, RunnerRequest
 from orchestra_core.plan import Plan
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.known import INSTALL_ALL, install_hint
 from orchestra_core.plugins.manager import PluginHost, open_host
 from orchestra_core.plugins.selection import Selection, parse_selection
-from orchestra_core.runner import RunnerDescription
+from orchestra_core.runner import Runner, RunnerDescription
 
 RUNNER_HOOK = "orchestra_describe_runner"
 
@@ -81,6 +83,27 @@ class Session:
             raise ExperimentError(
                 error.message, where=place, hint=error.hint, details=error.details
             ) from error
+
+    def open_runner(
+        self,
+        plan: Plan,
+        dataset: Dataset,
+        emit: Callable[[str, Mapping[str, Any]], None] = lambda _event_type, _payload: None,
+        left_s: Callable[[], float] = unlimited,
+    ) -> Runner:
+        """The plan's runner, open; `emit` takes what it records, `left_s` says how long it may take.
+
+        Raises HookError or the runner's own error.
+        """
+        request = RunnerRequest(
+            experiment=plan.experiment,
+            dataset=dataset,
+            configurations=(plan.baseline, *plan.configurations),
+            cache_dir=cache_folder(self.runner_plugin),
+            emit=emit,
+            left_s=left_s,
+        )
+        return self.calls.runner(self.runner_plugin, request)
 
 
 def open_session(

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from benchmarks.claims import bookkeeping, boolq, default_run, race, shared_work, startup
+from benchmarks.claims import (
+    bookkeeping,
+    boolq,
+    default_run,
+    probe_accuracy,
+    race,
+    shared_work,
+    stall,
+    startup,
+    verdicts,
+)
 
 BENCHMARKS = {
     module.BENCHMARK.name: module.BENCHMARK
-    for module in (default_run, shared_work, bookkeeping, startup, boolq, race)
+    for module in (
+        default_run,
+        shared_work,
+        bookkeeping,
+        startup,
+        boolq,
+        verdicts,
+        stall,
+        probe_accuracy,
+        race,
+    )
 }
 USUAL = tuple(name for name in BENCHMARKS if name != "race")
 """What runs when nothing is named; `race` replays thousands of races, which takes far longer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,17 +36,23 @@ class Outcome:
 Race = Callable[[Field, Order, float], Outcome]
 
 
-def race(field: Field, order: Order, budget: float) -> Outcome:
-    """The project's race: doubt, equivalence, budget; at most `budget` of the full grid."""
+def race(field: Field, order: Order, budget: float, neighbours: bool = True) -> Outcome:
+    """The project's race: doubt, equivalence, budget; at most `budget` of the full grid.
+
+    `neighbours`: whether configurations inform each other on who is equivalent.
+    """
     codes = coded(field.parameters)
     count, sample = field.scores.shape
     ends = rung_sizes(sample, budget)
     allowed = evaluations_allowed(count, sample, budget, ends[0])
-    alive, spent, asked, forced = np.arange(count), 0, 0, {}
+    alive, spent, asked = np.arange(count), 0, 0
+    forced: list[int] = []
+    queries = np.zeros(count, dtype=np.int64)
     for rung, end in enumerate(ends):
         block = min(end - asked, (allowed - spent) // len(alive))
         asked += block
         spent += block * len(alive)
+        queries[alive] = asked
         last = rung == len(ends) - 1
         if last or asked < end or allowed - spent < 2:
             break
@@ -58,11 +64,12 @@ def race(field: Field, order: Order, budget: float) -> Outcome:
             delta=DELTA,
             field=count,
             keep_at_most=max(2, left) if max(2, left) < len(alive) else None,
-            alike=equivalence(seen, seen, codes[alive], EPSILON),
+            alike=equivalence(seen, seen, codes[alive], EPSILON) if neighbours else None,
         )
-        forced |= {int(alive[i]): asked for i in step.forced}
+        forced += [int(alive[i]) for i in step.forced]
         alive = alive[sorted(step.survivors)]
-    return _outcome(field, order, alive, asked, spent, forced)
+    found = _outcome(field, order, alive, asked, spent)
+    return _bounded(field, order, found, forced, queries) if forced else found
 
 
 def certain_only(field: Field, order: Order, sizes: Sequence[int]) -> bool:
@@ -90,23 +97,25 @@ def halving(field: Field, order: Order, budget: float) -> Outcome:
         )
         best_first = np.argsort(-means, kind="stable")
         alive = alive[np.sort(best_first[: max(1, (len(alive) + 1) // 2)])]
-    return _outcome(field, order, alive, asked, spent, {})
+    return _outcome(field, order, alive, asked, spent)
 
 
-def _outcome(
-    field: Field, order: Order, alive: Order, asked: int, spent: int, forced: dict[int, int]
-) -> Outcome:
+def _outcome(field: Field, order: Order, alive: Order, asked: int, spent: int) -> Outcome:
     winner = int(alive[field.scores[np.ix_(alive, order[:asked])].mean(axis=1).argmax()])
-    differences = [
-        field.scores[i, order[:queries]] - field.scores[winner, order[:queries]]
-        for i, queries in forced.items()
-    ]
     truth = field.truth
     return Outcome(
         winner=winner,
         evaluations=spent,
         kept_best=bool(truth[alive].max() >= truth.max() - 1e-12),
-        bound=regret_bound(differences, 1 - DELTA) if differences else None,
-        forced_best=float(truth[list(forced)].max() - truth[winner]) if forced else 0.0,
         lost=float(truth.max() - truth[alive].max()),
+    )
+
+
+def _bounded(field: Field, order: Order, found: Outcome, forced: list[int], queries: Order) -> Outcome:
+    """With the bound on what forced drops cost, and what they did; `queries` asked of each row."""
+    scores = [row[order[:asked]] for row, asked in zip(field.scores, queries, strict=True)]
+    return replace(
+        found,
+        bound=regret_bound(scores, forced, found.winner, 1 - DELTA),
+        forced_best=float(field.truth[forced].max() - field.truth[found.winner]),
     )

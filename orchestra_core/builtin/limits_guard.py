@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from orchestra_core.evaluation.metrics import cutoff_of
 from orchestra_core.hookspecs import hookimpl
 from orchestra_core.payloads import GuardEvidence
 from orchestra_core.report import Ruling
+
+DEPTH = "top_k"
+"""By custom, the parameter that says how many documents are returned."""
 
 
 @hookimpl
 def orchestra_guard(evidence: GuardEvidence) -> list[Ruling]:
     """Deny plans beyond the limits and winners that break the objective's constraints."""
-    return _rule_on_plan(evidence) if evidence.point == "plan" else _rule_on_winner(evidence)
+    if evidence.point == "plan":
+        return [*_rule_on_plan(evidence), *_rule_on_depth(evidence)]
+    return _rule_on_winner(evidence)
 
 
 def _rule_on_plan(evidence: GuardEvidence) -> list[Ruling]:
@@ -26,6 +32,30 @@ def _rule_on_plan(evidence: GuardEvidence) -> list[Ruling]:
             reason=f"the plan may send {requests:,} requests, more than limits.requests = {limit:,}",
             hint="Give fewer values in space, lower stages.grid.budget, or raise limits.requests.",
             figures=figures,
+        )
+    ]
+
+
+def _rule_on_depth(evidence: GuardEvidence) -> list[Ruling]:
+    """Warn where configurations return fewer documents than the objective looks at."""
+    objective = evidence.plan.experiment.objective.maximize
+    cutoff = cutoff_of(objective) or 0
+    depths = {
+        c.config_id: depth
+        for c in (evidence.plan.baseline, *evidence.plan.configurations)
+        if isinstance(depth := c.parameters.get(DEPTH), int) and depth < cutoff
+    }
+    if not depths:
+        return []
+    shallow = min(depths.values())
+    return [
+        Ruling(
+            kind="warn",
+            rule="depth",
+            reason=f"{objective} looks at {cutoff} documents, but {len(depths)} configurations give "
+            f"fewer ({DEPTH} {shallow} and up): what they leave out counts as not found",
+            hint=f"Raise {DEPTH} in baseline and space, or maximise a metric with a smaller cutoff.",
+            figures={"cutoff": float(cutoff), DEPTH: float(shallow)},
         )
     ]
 

@@ -23,6 +23,7 @@ GROWTH = 1.5
 def orchestra_plan(request: PlanRequest) -> Plan:
     """Smoke, a grid in rungs of growing size, a growing A/B, select, publish."""
     experiment = request.experiment
+    _check_rate(request)
     query_ids = [query.query_id for query in request.dataset.judged_queries()]
     tuning, confirmation = split_queries(query_ids, experiment)
     baseline = baseline_configuration(experiment, request.description)
@@ -81,6 +82,17 @@ def rung_sizes(sample: int, budget: float) -> list[int]:
     return sizes
 
 
+def _check_rate(request: PlanRequest) -> None:
+    """A rate that the runner's own limit holds back is no such rate."""
+    rate, limit = request.experiment.stages.ab.load.rate, request.experiment.runner.rate_limit_per_sec
+    if rate is not None and request.description.rate_limited and 0 < limit < rate:
+        raise ExperimentError(
+            f"{rate:g} requests per second are more than runner.rate_limit_per_sec = {limit:g}",
+            where="stages.ab.load.rate",
+            hint="Lower the rate, or where the target may be asked faster set the limit to 0.",
+        )
+
+
 def _order(query_ids: Sequence[str], seed: int) -> list[str]:
     return sorted(query_ids, key=lambda q: hashlib.sha256(f"{seed}:{q}".encode()).digest())
 
@@ -107,6 +119,12 @@ def _grid(
     experiment: Experiment, configurations: Sequence[Configuration], tuning: tuple[str, ...]
 ) -> StagePlan:
     section = experiment.stages.grid
+    if experiment.objective.minimize is not None and section.probe < 2:
+        raise ExperimentError(
+            f"objective.minimize needs at least 2 timed requests, found {section.probe}",
+            where="stages.grid.probe",
+            hint="Give 10 or more, or remove objective.minimize.",
+        )
     ends = rung_sizes(section.sample, section.budget)
     starts = [0, *ends[:-1]]
     rungs = tuple(tuning[start:end] for start, end in zip(starts, ends, strict=True))

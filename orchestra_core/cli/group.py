@@ -15,6 +15,7 @@ from orchestra_core.errors import nearest
 COMMANDS = {
     "run": "Carry an experiment from plan to published winner.",
     "plan": "Show what a run would do; nothing is sent.",
+    "load": "Time one configuration under load; find the highest rate it bears.",
     "init": "Write a commented orchestra.yaml.",
     "config": "Show, check and describe the experiment.",
     "plugins": "See which plugins are installed and what they do.",

@@ -29,6 +29,7 @@ def summary_of(report: Report) -> dict[str, Any]:
     """The heart of a report as JSON values."""
     kept = {"run_id", "name", "status", "started_at", "ended_at", "dataset", "plan_hash", "verdict"}
     kept |= {"winner", "published", "not_published_because", "evaluations", "evaluations_full"}
+    kept |= {"front", "regret_bound"}
     kept |= {"requests", "cost_usd", "failures", "warnings", "error"}
     return report.model_dump(mode="json", include=kept)
 
@@ -56,11 +57,31 @@ def show_report(report: Report) -> None:
             f"Grid: {report.evaluations:,} of {report.evaluations_full:,} evaluations ({share:.0%}) "
             f"over {len(report.candidates)} configurations"
         )
+    _show_front(report)
     if report.verdict is not None:
         show_verdict(report.verdict)
+        _show_timed(report, report.verdict)
         _show_publication(report)
     for warning in report.warnings:
         click.echo(f"{click.style('Note:', fg='yellow')} {warning}")
+
+
+def _show_front(report: Report) -> None:
+    """With a second objective: who is on the front, on tuning queries."""
+    objective = report.objective
+    if objective.minimize is None or not report.front:
+        return
+    unit = "USD" if objective.minimize == "cost_per_query" else "ms"
+    rows = [
+        [
+            config_id,
+            figure(metrics.get(objective.maximize), ""),
+            figure(metrics.get(objective.minimize), unit),
+        ]
+        for config_id in report.front
+        for metrics in (report.candidate(config_id).metrics,)
+    ]
+    print_table(["front", f"{objective.maximize}>", f"{objective.minimize}>"], rows)
 
 
 def show_verdict(verdict: Verdict) -> None:
@@ -78,6 +99,21 @@ def show_verdict(verdict: Verdict) -> None:
         )
     if verdict.queries_needed:
         click.echo(f"  About {verdict.queries_needed:,} confirmation queries would settle it.")
+    if verdict.kind == "inconclusive" and verdict.detectable is not None:
+        click.echo(f"  So many queries show a difference of {verdict.detectable:.4f}, 4 times in 5.")
+
+
+def _show_timed(report: Report, verdict: Verdict) -> None:
+    """The load that the latencies hold for, and what was not answered under it."""
+    told = []
+    for arm, config_id in (("baseline", verdict.baseline), ("challenger", verdict.challenger)):
+        job = report.job("ab", config_id)
+        if job is not None and job.probe is not None:
+            errors = ", ".join(f"{reason} {count}" for reason, count in job.probe.errors.items())
+            answered = f"{job.probe.answered:,} of {job.probe.requests:,}"
+            told.append(f"{arm} {answered} answered" + (f" ({errors})" if errors else ""))
+    if told:
+        click.echo(f"  Timed {report.ab_load}: {'; '.join(told)}")
 
 
 def _show_publication(report: Report) -> None:

@@ -107,8 +107,11 @@ def _plain(figures: Mapping[str, float]) -> dict[str, float]:
 def _probe(order: int, sample: LatencySample) -> Line:
     return {
         "order": order,
+        "scheduled_s": sample.scheduled_s,
+        "sent_s": sample.sent_s,
         "latency_ms": sample.latency_ms,
         "cost": sample.cost,
+        "attempts": sample.attempts,
         "breakdown_ms": _plain(sample.breakdown_ms),
         "failure": _failure(sample.failure),
     }
@@ -119,9 +122,12 @@ def _sample(config_id: str, query_id: str, probe: Line) -> LatencySample:
         config_id,
         query_id,
         probe["latency_ms"],
+        probe["scheduled_s"],
+        probe["sent_s"],
         cost=probe["cost"],
         breakdown_ms=probe["breakdown_ms"],
         failure=_stored_failure(probe["failure"]),
+        attempts=probe.get("attempts", 1),
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from orchestra_core.artifacts import Home, storage_damage, write_folder
 from orchestra_core.errors import MisalignedQueries
 from orchestra_core.evaluation import job_files
-from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed
+from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed, timed_requests
 from orchestra_core.evaluation.metrics import Scorer, Scores
 from orchestra_core.observation import LatencySample, Observation
 from orchestra_core.plan import Configuration
@@ -69,6 +69,17 @@ class Job:
             return "no_observation"
         return observation.failure.reason if observation.failure else None
 
+    @property
+    def failed_queries(self) -> set[str]:
+        """Ids of the queries that gave no ranking because something went wrong."""
+        seen = self.observations
+        return {q for q in self.query_ids if q not in seen or seen[q].failure is not None}
+
+    def rankings(self) -> dict[str, tuple[str, ...]]:
+        """Query id → document ids, best first, of every query that did not fail."""
+        failed = self.failed_queries
+        return {q: self.observations[q].ranking for q in self.query_ids if q not in failed}
+
     def timed_items(self) -> Sequence[Observation | LatencySample]:
         """Probe samples where there are any, else the observations that were timed themselves."""
         return self.samples or [o for o in self.observations.values() if o.latency_ms is not None]
@@ -103,6 +114,7 @@ class Job:
             metrics=self.metrics(),
             failures_by_reason=dict(sorted(failures.items())),
             latency_breakdown_ms=mean_breakdown(self.timed_items()),
+            probe=timed_requests(self.samples) if self.stage == "ab" and self.samples else None,
             path=home.relative(home.job(self.job_id)),
             error=dict(error) if error else None,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core.errors import ExperimentError
-from orchestra_core.metric_names import canonical, ir_measures_name
+from orchestra_core.metric_names import NAMES, canonical, ir_measures_name
 
 STANDARD = ("recall@10", "ndcg@10", "mrr@10", "judged@10")
 FINER = "ndcg@10"
@@ -43,14 +44,41 @@ def measure_of(name: str, where: str = "objective.maximize") -> Any:
         raise ExperimentError(
             f"'{name}' is no quality metric",
             where=where,
-            hint="For example recall@10, ndcg@10, mrr@10, AP; see the names of ir-measures.",
+            hint=f"{_nearest(name)}For example recall@10, ndcg@10, mrr@10, AP; see the names of "
+            "ir-measures.",
         ) from None
     return measure
 
 
+def _nearest(name: str) -> str:
+    """A sentence with the known metric nearest to a misspelt one; empty when none is near."""
+    import ir_measures
+
+    base, at, cutoff = name.partition("@")
+    known = {n.lower(): n for n in (*NAMES, *ir_measures.measures.registry)}
+    close = get_close_matches(base.lower(), known, n=1, cutoff=0.7)
+    return f"Did you mean '{canonical(known[close[0]])}{at}{cutoff}'? " if close else ""
+
+
 def metric_names(objective: str) -> tuple[str, ...]:
-    """The standard metrics, with the objective in front when it is another one."""
-    return STANDARD if objective in STANDARD else (objective, *STANDARD)
+    """The standard metrics, with the objective in front when it is another one.
+
+    The share of judged documents is always there at the objective's own cutoff.
+    """
+    names = STANDARD if objective in STANDARD else (objective, *STANDARD)
+    judged = judged_beside(objective)
+    return names if judged in names else (*names, judged)
+
+
+def cutoff_of(name: str) -> int | None:
+    """The rank after which a metric looks no further; None when it looks at all of a ranking."""
+    _, at, cutoff = name.partition("@")
+    return int(cutoff) if at else None
+
+
+def judged_beside(objective: str) -> str:
+    """The metric that tells how much of what was found anybody judged: `judged@20` for `ndcg@20`."""
+    return f"judged@{cutoff_of(objective) or 10}"
 
 
 class Scorer:

@@ -15,33 +15,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestra_core.artifacts import storage_errors
+from orchestra_core.artifacts import storage_errors, sync_folder
 from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, now, parse_line
 
-_TAIL = 65_536
+_CHUNK = 65_536
 # Started and progress events may be lost in a power cut; what ends something may not.
 _UNSYNCED = frozenset(
-    t
-    for t in EventType
-    if t.endswith("_STARTED") or t in {EventType.UNIT_DONE, EventType.RETRY, EventType.ALIAS_APPLIED}
+    t for t in EventType if t.endswith("_STARTED") or t in {EventType.RETRY, EventType.ALIAS_APPLIED}
 ) - {EventType.RUN_STARTED}
 
 
 class JournalWriter:
-    """Appends to one run's journal; safe to share between threads and to open in several processes."""
+    """Appends to one run's journal; safe to share between threads and to open in several processes.
+
+    A process forked from its owner appends by a descriptor of its own: those of one open file share
+    one lock, so parent and child would not exclude each other.
+    """
 
     def __init__(self, path: Path, run_id: str, *, create: bool = False) -> None:
         """Open, or with `create` make, the file. Raises StorageError (also when it exists already)."""
         self.path = path
         self._run_id = run_id
-        self._lock = threading.Lock()
-        self._end = 0
-        self._seq = 0
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0)
+        self._descriptor = -1
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, flags, 0o644)
+            self._open(os.O_CREAT | os.O_EXCL if create else 0)
+            if create:  # a file whose name is not on disk is lost with everything in it
+                sync_folder(path.parent)
 
     def append(self, event_type: EventType, payload: Mapping[str, Any]) -> Event:
         """Write one event. Raises StorageError; then the file ends as it did before."""
@@ -49,6 +50,9 @@ class JournalWriter:
 
     def append_all(self, items: Iterable[tuple[EventType, Mapping[str, Any]]]) -> list[Event]:
         """Write several events with one write and, when any of them ends something, one sync."""
+        if self._descriptor >= 0 and self._owner != os.getpid():  # a fork may have copied a held lock
+            with storage_errors(self.path):
+                self._open(0)
         with self._lock, storage_errors(self.path):
             if self._descriptor < 0:
                 raise OSError(errno.EBADF, "the journal is closed")
@@ -60,15 +64,16 @@ class JournalWriter:
                     Event(self._seq + i, self._run_id, event_type, payload, created_at)
                     for i, (event_type, payload) in enumerate(items, 1)
                 ]
-                self._write(b"".join(event.to_line() for event in events), len(events))
-                if any(event.event_type not in _UNSYNCED for event in events):
-                    os.fdatasync(self._descriptor)
+                synced = any(event.event_type not in _UNSYNCED for event in events)
+                self._write(b"".join(event.to_line() for event in events), len(events), synced=synced)
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return events
 
     def close(self) -> None:
         """Close the file; a late writer (a runner's stuck thread) gets a StorageError."""
+        if self._owner != os.getpid():  # the owner's descriptor is the owner's to close
+            return
         with self._lock:
             descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
@@ -77,11 +82,19 @@ class JournalWriter:
             self.path.unlink(missing_ok=True)
         os.close(descriptor)
 
-    def _write(self, data: bytes, events: int = 0) -> None:
+    def _open(self, more: int) -> None:
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | more, 0o644)
+        self._end = self._seq = 0
+
+    def _write(self, data: bytes, events: int = 0, *, synced: bool = False) -> None:
         try:
             written = 0
             while written < len(data):  # a full disk takes a part first, and says why at the next
                 written += os.write(self._descriptor, data[written:])
+            if synced:
+                os.fdatasync(self._descriptor)
         except OSError:
             os.ftruncate(self._descriptor, self._end)
             raise
@@ -93,24 +106,26 @@ class JournalWriter:
         size = os.fstat(self._descriptor).st_size
         if size == self._end:
             return
-        tail = _read_tail(self._descriptor, self._end, size)
-        for line in tail.split(b"\n"):
-            if event := parse_line(line):
-                self._seq = max(self._seq, event.seq)
+        last = last_event(self._descriptor, self._end, size)
+        self._seq = max(self._seq, last.seq) if last else self._seq
         self._end = size
-        if not tail.endswith(b"\n"):
+        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
             self._write(b"\n")
 
 
-def _read_tail(descriptor: int, start: int, size: int) -> bytes:
-    chunks = []
-    while start < size:
-        chunk = os.pread(descriptor, min(_TAIL, size - start), start)
-        if not chunk:
-            break
-        chunks.append(chunk)
-        start += len(chunk)
-    return b"".join(chunks)
+def last_event(descriptor: int, start: int, end: int) -> Event | None:
+    """The last whole event between two offsets, read from behind: a long journal opens as fast."""
+    rest = b""
+    while end > start:
+        begin = max(start, end - _CHUNK)
+        first, *lines = (os.pread(descriptor, end - begin, begin) + rest).split(b"\n")
+        if begin == start:
+            lines.insert(0, first)
+        for line in reversed(lines):
+            if event := parse_line(line):
+                return event
+        rest, end = first, begin
+    return None
 
 
 @dataclass
@@ -121,6 +136,8 @@ class JournalReader:
     bad_lines: int = 0
     position: int = 0
     """Bytes read so far; reading goes on from here, so a journal can be followed."""
+    unread: frozenset[EventType] = frozenset()
+    """Types whose payload is left out, because the reader only counts them."""
 
     def __iter__(self) -> Iterator[Event]:
         """Events from `position` on. Raises StorageError when the file can't be read."""
@@ -134,7 +151,7 @@ class JournalReader:
                 if not line.endswith(b"\n"):
                     return
                 self.position += len(line)
-                if event := parse_line(line[:-1]):
+                if event := parse_line(line[:-1], unread=self.unread):
                     yield event
                 elif line != b"\n":
                     self.bad_lines += 1

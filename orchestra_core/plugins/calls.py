@@ -21,6 +21,7 @@ from orchestra_core.payloads import (
     ExecutorRequest,
     FinishedRun,
     GuardEvidence,
+    LoadReportRequest,
     Payload,
     PlanRequest,
     PolicyIntent,
@@ -135,16 +136,11 @@ class HookCalls:
 
     def report(self, request: ReportRequest) -> StorageError | None:
         """Every reporter, each isolated from the others' errors; returns a disk's error, if any."""
-        trouble: StorageError | None = None
-        for plugin in self._plugins("orchestra_report"):
-            try:
-                answer = as_list(self._call_one(plugin, "orchestra_report", request))
-                known = request.artifacts.written
-                known.extend(str(name) for name in answer if name not in known)
-            except OrchestraError as error:
-                self._report(error, plugin, "orchestra_report")
-                trouble = trouble or storage_error_in(error)
-        return trouble
+        return self._write("orchestra_report", request)
+
+    def load_report(self, request: LoadReportRequest) -> StorageError | None:
+        """The same for a search over rates."""
+        return self._write("orchestra_load_report", request)
 
     def event(self, notice: EventNotice) -> None:
         """Every observer; one that raised three times is muted, which is told."""
@@ -181,6 +177,18 @@ class HookCalls:
 
     def _origin(self, plugin: str, hook: str) -> Origin:
         return Origin(self.host.statuses[plugin].candidate, hook, hook)
+
+    def _write(self, hook: str, request: ReportRequest | LoadReportRequest) -> StorageError | None:
+        trouble: StorageError | None = None
+        for plugin in self._plugins(hook):
+            try:
+                answer = as_list(self._call_one(plugin, hook, request))
+                known = request.artifacts.written
+                known.extend(str(name) for name in answer if name not in known)
+            except OrchestraError as error:
+                self._report(error, plugin, hook)
+                trouble = trouble or storage_error_in(error)
+        return trouble
 
     def _plugins(self, hook: str) -> list[str]:
         """Plugins with that hook in the order of pluggy: last registered first."""

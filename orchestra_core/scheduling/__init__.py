@@ -1,1 +1,1 @@
-"""How work is spread: `units` (cut work into pieces and check what comes back) and `budget`."""
+"""How work is spread: `units` (cut and check), `budget` (limit), `load` (send when it is due)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -135,8 +136,10 @@ def count_failures(items: Iterable[Observation | LatencySample]) -> dict[str, in
 
 def _sound(observation: Observation) -> Observation:
     failure = observation.failure
-    if not all(isinstance(document_id, str) for document_id in observation.ranking):
-        failure = Failure("malformed_id", "the ranking holds a document id that is no text")
+    if not all(map(is_document_id, observation.ranking)):
+        failure = Failure(
+            "malformed_id", "the ranking holds a document id that is no text, is empty or has spaces"
+        )
     elif len(set(observation.ranking)) != len(observation.ranking):
         failure = Failure("repeated_document", "the ranking holds one document more than once")
     elif not (_is_figure(observation.latency_ms) and _is_figure(observation.cost)):
@@ -146,8 +149,18 @@ def _sound(observation: Observation) -> Observation:
     return Observation(observation.config_id, observation.query_id, failure=failure)
 
 
+def is_document_id(value: object) -> bool:
+    """Text of at least one character, without white space or control characters."""
+    if not isinstance(value, str) or not value:
+        return False
+    if value.isprintable() and " " not in value:
+        return True
+    return not any(c.isspace() or unicodedata.category(c) == "Cc" for c in value)
+
+
 def _sound_sample(sample: LatencySample) -> LatencySample:
-    if _is_number(sample.latency_ms) and _is_figure(sample.cost):
+    figures = (sample.latency_ms, sample.scheduled_s, sample.sent_s)
+    if all(map(_is_number, figures)) and _is_figure(sample.cost):
         return sample
     return LatencySample(sample.config_id, sample.query_id, 0.0, failure=_MALFORMED)
 

@@ -1,4 +1,4 @@
-"""The A/B's difference table: two jobs on the same queries, one row per metric."""
+"""From two jobs on the same queries to arms for judging, and to rows for latency and cost."""
 
 from __future__ import annotations
 
@@ -11,31 +11,22 @@ from orchestra_core.evaluation.latency import PERCENTILES
 from orchestra_core.evaluation.metrics import metric_names
 from orchestra_core.experiment import Margin
 from orchestra_core.report import MetricDifference
+from orchestra_core.statistics.judging import Arms
 from orchestra_core.statistics.paired import (
     PairedDifference,
-    holm,
     paired_difference,
     percentile_difference,
 )
 
 
-def quality_rows(
-    baseline: Job, challenger: Job, objective: str, confidence: float, seed: int
-) -> tuple[list[MetricDifference], float]:
-    """The objective first; p-values adjusted by Holm over all of them. Raises StatisticsError.
-
-    Beside the rows: the objective's own p-value, not adjusted.
-    """
-    names = [n for n in metric_names(objective) if not n.startswith("judged")]
-    names = [objective, *(n for n in names if n != objective)]
-    pairs = [(baseline.scores[name], challenger.scores[name]) for name in names]
-    found = [paired_difference(a, b, confidence=confidence, seed=seed) for a, b in pairs]
-    p_values = [1.0 if d.p_value is None else d.p_value for d in found]
-    rows = [
-        _row(name, (float(a.mean()), float(b.mean())), d, p_value, confidence=confidence)
-        for name, (a, b), d, p_value in zip(names, pairs, found, holm(p_values), strict=True)
-    ]
-    return rows, p_values[0]
+def arms_of(baseline: Job, challenger: Job, objective: str) -> Arms:
+    """Per-query scores of both jobs, the objective first."""
+    others = [n for n in metric_names(objective) if n != objective and not n.startswith("judged@")]
+    names = (objective, *others)
+    return Arms(
+        {name: baseline.scores[name] for name in names},
+        {name: challenger.scores[name] for name in names},
+    )
 
 
 def timing_rows(

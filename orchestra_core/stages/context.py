@@ -52,8 +52,7 @@ class RunContext:
     @property
     def timeout_s(self) -> float:
         """Seconds that one call of the runner may take."""
-        experiment = self.plan.experiment
-        return min(experiment.runner.runner_timeout_s, experiment.limits.wall)
+        return self.plan.experiment.unit_timeout_s
 
     def new_jobs(self, stage: StageName, config_ids: Sequence[str]) -> dict[str, Job]:
         """An empty job per configuration."""
@@ -87,15 +86,14 @@ class RunContext:
         rung: int,
         config_id: str,
         query_ids: Sequence[str],
-        *,
-        warmup: int,
+        load: Load,
     ) -> None:
         """Time one configuration on some queries, alone, and add the samples to its job."""
-        requests = len(query_ids) + warmup
+        requests = len(query_ids) + load.warmup
         self.budget.check(requests)
         job = jobs[config_id]
         asked = [self.queries[query_id] for query_id in query_ids]
-        load, began = Load(warmup=warmup), stopwatch()
+        began = stopwatch()
         samples = probed(self.runner, job.configuration, asked, load, self.timeout_s)
         job.samples += samples
         self._spent(
@@ -107,6 +105,7 @@ class RunContext:
                 "configurations": 1,
                 "queries": len(query_ids),
                 "requests": requests,
+                "repetitions": _repetitions(samples),
                 "cost_usd": _cost(samples),
                 "failures": count_failures(samples),
                 "seconds": round(stopwatch() - began, 6),
@@ -144,6 +143,7 @@ class RunContext:
         observations = failed_observations(result) if failed else result.observations
         payload: dict[str, Any] = {
             **_unit_payload(result.unit),
+            "repetitions": _repetitions(observations),
             "cost_usd": _cost(observations),
             "failures": count_failures(observations),
             "seconds": round(result.seconds, 6),
@@ -157,7 +157,7 @@ class RunContext:
 
     def _spent(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
         self.recorder.record(event_type, payload)
-        self.budget.spend(payload["requests"], payload["cost_usd"])
+        self.budget.spend(payload["requests"] + payload["repetitions"], payload["cost_usd"])
 
 
 def stop_if_told(decisions: Sequence[Decision]) -> None:
@@ -197,6 +197,10 @@ def _unit_payload(unit: Unit) -> dict[str, Any]:
         "queries": len(unit.query_ids),
         "requests": unit.size,
     }
+
+
+def _repetitions(items: Iterable[Observation | LatencySample]) -> int:
+    return sum(max(0, item.attempts - 1) for item in items)
 
 
 def _cost(items: Iterable[Observation | LatencySample]) -> float:

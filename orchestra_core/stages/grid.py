@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestra_core.evaluation.jobs import Job
-from orchestra_core.evaluation.metrics import FINER
-from orchestra_core.experiment import Objective
 from orchestra_core.journal.events import EventType
 from orchestra_core.plan import Plan
 from orchestra_core.report import Decision, Rung
+from orchestra_core.runner import Load
+from orchestra_core.stages.conclusion import concluded, leading
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
-from orchestra_core.statistics.ranking import Standing, best
-from orchestra_core.statistics.regret import regret_bound
-
-MATERIAL_MS = 5.0
-"""A p95 difference below this (or below 5% of the limit, if there is one) breaks no tie."""
-MATERIAL_SHARE = 0.1
 
 
 def run(context: RunContext) -> None:
@@ -37,15 +31,8 @@ def run(context: RunContext) -> None:
                 break
     finally:
         context.finish_jobs(job for job in everyone.values() if job.query_ids)
-    leader = leading(list(alive.values()), context.plan.experiment.objective)
-    context.recorder.record(
-        EventType.GRID_DONE,
-        {
-            "leader": leader.configuration.config_id,
-            "survivors": list(alive),
-            "regret_bound": _regret_bound(context, everyone, leader),
-        },
-    )
+    forced = [c for one in context.recorder.state.rungs for c in one["dropped_forced"]]
+    context.recorder.record(EventType.GRID_DONE, concluded(context.plan, everyone, list(alive), forced))
 
 
 def _run_rung(
@@ -94,16 +81,6 @@ def surviving(alive: Sequence[str], decisions: Sequence[Decision]) -> list[str]:
     return [c for c in alive if c in survivors] or list(alive)
 
 
-def leading(jobs: Sequence[Job], objective: Objective) -> Job:
-    """The best job by the objective; those that break a constraint only when all others do too."""
-    kept = [job for job in jobs if _keeps_constraints(job, objective)] or list(jobs)
-    standings = [_standing(job, objective.maximize) for job in kept]
-    limit = objective.subject_to.get("p95_ms")
-    material = 0.05 * limit if limit else MATERIAL_MS
-    leader = best(standings, material_ms=material, material_share=MATERIAL_SHARE)
-    return next(job for job in kept if job.configuration.config_id == leader.config_id)
-
-
 def _left(context: RunContext) -> int:
     return grid_evaluations_allowed(context) - context.recorder.state.grid_evaluations
 
@@ -128,24 +105,19 @@ def _affordable(context: RunContext, alive: dict[str, Job], rung: int) -> tuple[
     return ()
 
 
-def _regret_bound(context: RunContext, everyone: dict[str, Job], leader: Job) -> float | None:
-    """By how much the best of the forced drops may be better than the leader; None without any."""
-    metric, grid = context.plan.experiment.objective.maximize, context.plan.experiment.stages.grid
-    forced = [c for rung in context.recorder.state.rungs for c in rung["dropped_forced"]]
-    scores = leader.scores[metric]
-    found = [everyone[c].scores[metric] for c in forced]
-    # Everybody was asked the same queries in the same order, some fewer of them.
-    paired = [theirs - scores[: theirs.size] for theirs in found]
-    return regret_bound(paired, 1 - grid.delta) if paired else None
-
-
 def _probe_all(
     context: RunContext, alive: dict[str, Job], rung: int, query_ids: tuple[str, ...]
 ) -> None:
-    warmup = context.plan.stage("grid").warmup
-    for config_id, job in alive.items():
-        if query_ids and not _is_timed(job):
-            context.probe(alive, rung, config_id, query_ids, warmup=warmup)
+    """Time everybody apart from quality, one at a time; each rung the other way round.
+
+    Where the runner has timed its answers itself, only a second objective needs it: those were timed
+    while others were asked too.
+    """
+    load = Load(warmup=context.plan.stage("grid").warmup)
+    always = context.plan.experiment.objective.minimize is not None
+    for config_id in list(alive)[:: -1 if rung % 2 else 1]:
+        if query_ids and (always or not _is_timed(alive[config_id])):
+            context.probe(alive, rung, config_id, query_ids, load)
 
 
 def _is_timed(job: Job) -> bool:
@@ -178,20 +150,3 @@ def summarise(
         best_value=leader.metrics()[objective.maximize],
         evaluations=len(alive) * queries,
     )
-
-
-def _standing(job: Job, metric: str) -> Standing:
-    metrics = job.metrics()
-    return Standing(
-        job.configuration.config_id,
-        metrics[metric] or 0.0,
-        metrics[FINER] or 0.0,
-        metrics["p95_ms"],
-        metrics["cost_per_query"],
-    )
-
-
-def _keeps_constraints(job: Job, objective: Objective) -> bool:
-    metrics = job.metrics()
-    figures = ((metrics.get(name), limit) for name, limit in objective.subject_to.items())
-    return all(value is None or value <= limit for value, limit in figures)

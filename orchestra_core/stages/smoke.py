@@ -9,6 +9,7 @@ from orchestra_core.errors import IdsDoNotAlign
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.payloads import RungEvidence
+from orchestra_core.report import IdOverlap
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of
 
@@ -23,38 +24,44 @@ def run(context: RunContext) -> None:
     context.recorder.record(EventType.SMOKE_STARTED, {"evaluations": evaluations})
     context.evaluate(jobs, "smoke", 0, stage.query_ids)
     context.finish_jobs(jobs.values())
-    overlap, examples = id_overlap(jobs.values(), context.dataset)
+    ids = id_overlap(jobs.values(), context.dataset)
     stop_if_told(context.reflect(_evidence(context, jobs)))
     refuse_dead_target(jobs.values(), stage.query_ids)
-    warnings = [] if overlap is None or overlap > 0.5 else [_partly(overlap)]
-    context.recorder.record(
-        EventType.SMOKE_DONE, {"id_overlap": overlap, "ids": examples, "warnings": warnings}
-    )
+    warnings = [] if ids.share is None or ids.share > 0.5 else [_partly(ids)]
+    content = {"overlap": ids.model_dump(mode="json"), "warnings": warnings}
+    context.recorder.record(EventType.SMOKE_DONE, content)
 
 
-def id_overlap(jobs: Collection[Job], dataset: Dataset) -> tuple[float | None, list[str]]:
-    """Share of retrieved ids that the corpus knows, and a few of them; None when none came back.
+def id_overlap(jobs: Collection[Job], dataset: Dataset) -> IdOverlap:
+    """Share of retrieved ids that the corpus knows, with three examples of what either side says.
 
+    The target's examples are ids that the corpus does not know, as long as there are any.
     Raises IdsDoNotAlign when not one id is known: then every quality figure would be a false zero.
     """
     retrieved = {d for job in jobs for o in job.observations.values() for d in o.ranking}
-    if not retrieved:
-        return None, []
     known = retrieved & dataset.corpus.keys()
-    examples = sorted(retrieved)[:EXAMPLES]
-    if not known:
+    foreign = sorted(retrieved - known)
+    overlap = IdOverlap(
+        share=len(known) / len(retrieved) if retrieved else None,
+        retrieved=tuple((foreign or sorted(known))[:EXAMPLES]),
+        dataset=tuple(sorted(dataset.corpus)[:EXAMPLES]),
+    )
+    if retrieved and not known:
         raise IdsDoNotAlign(
             f"none of {len(retrieved)} retrieved ids is in dataset '{dataset.name}': the target says "
-            f"{', '.join(examples)}; the dataset says {', '.join(sorted(dataset.corpus)[:EXAMPLES])}",
+            f"{', '.join(overlap.retrieved)}; the dataset says {', '.join(overlap.dataset)}",
             hint="Point the runner at an index of this dataset, or map its ids.",
-            details={"overlap": 0.0},
+            details={"overlap": 0.0, "ids": overlap.model_dump(mode="json")},
         )
-    return len(known) / len(retrieved), examples
+    return overlap
 
 
 def _evidence(context: RunContext, jobs: dict[str, Job]) -> RungEvidence:
     return evidence_of(context, "smoke", 0, 1, jobs, best_so_far=(), next_rung_queries=0)
 
 
-def _partly(overlap: float) -> str:
-    return f"only {overlap:.0%} of the retrieved ids are in the dataset's corpus"
+def _partly(ids: IdOverlap) -> str:
+    return (
+        f"only {ids.share or 0.0:.0%} of the retrieved ids are in the dataset's corpus: the target "
+        f"says {', '.join(ids.retrieved)}; the dataset says {', '.join(ids.dataset)}"
+    )

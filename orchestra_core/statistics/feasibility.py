@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtrc, stdtrit
 
 Samples = NDArray[np.float64]
+_TINY = 1e-12
 
 
 def percentile_exceeds(samples: Samples, limit: float, percentile: float, error: float) -> bool:
@@ -32,3 +33,22 @@ def mean_exceeds(samples: Samples, limit: float, error: float) -> bool:
         return False
     spread = float(samples.std(ddof=1)) / np.sqrt(size)
     return bool(samples.mean() - stdtrit(size - 1, 1 - error) * spread > limit)
+
+
+def no_cheaper(one: Samples, other: Samples, material: float, error: float) -> bool:
+    """Whether `one` is not materially cheaper than `other`, wrong with a chance of at most `error`.
+
+    Both float64 (n,), above 0, in one unit: what each request took. Compared are geometric means, since
+    a percentile of some tens of requests cannot be bounded at such small errors; for a p95 that takes
+    the shape of the distribution to be the same. Materially: by more than the share `material`.
+    Method: Student's t on logarithms with unequal variances (Welch 1947, Biometrika 34).
+    """
+    if min(one.size, other.size) < 2:
+        return False
+    ours, theirs = np.log(np.maximum(one, _TINY)), np.log(np.maximum(other, _TINY))
+    parts = np.array([ours.var(ddof=1) / ours.size, theirs.var(ddof=1) / theirs.size])
+    difference = float(ours.mean() - theirs.mean()) + float(np.log1p(material))
+    if not parts.any():
+        return difference > 0
+    freedom = parts.sum() ** 2 / (parts**2 / [ours.size - 1, theirs.size - 1]).sum()
+    return bool(difference > stdtrit(freedom, 1 - error) * np.sqrt(parts.sum()))

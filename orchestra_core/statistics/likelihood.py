@@ -23,7 +23,7 @@ def likelihood_interval(
     Takemura 2010), calibrated by Student's t squared in place of chi-squared. Like Agresti & Min (2005)
     for matched proportions it adds pseudo-observations: `UNSEEN` of one on either bound. Without them
     the interval is too short where only a few values differ from zero; their weight was chosen by
-    measured coverage on resampled real per-query results.
+    measured coverage (benchmarks/claims/verdicts.py).
     """
     from scipy import stats
 

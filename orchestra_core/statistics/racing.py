@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,17 +86,42 @@ def race_step(
     if scores.shape != finer.shape:
         raise ValueError(f"shapes differ: {scores.shape} and {finer.shape}")
     may_lead = np.ones(len(scores), dtype=bool) if eligible is None or not eligible.any() else eligible
-    certain = set(beaten_beyond_doubt(scores, delta, field, may_lead))
     means, finer_means = scores.mean(axis=1), finer.mean(axis=1)
     by_mean = sorted(range(len(scores)), key=lambda i: (not may_lead[i], -means[i], -finer_means[i], i))
-    alive = [i for i in by_mean if i not in certain]
-    groups, copies = _grouped(alive, np.eye(len(scores)) if alike is None else alike, 1 - delta)
+    return settled(
+        by_mean,
+        beaten_beyond_doubt(scores, delta, field, may_lead),
+        np.eye(len(scores)) if alike is None else alike,
+        sure=1 - delta,
+        keep_at_most=keep_at_most,
+        spared=set(),
+        cheapest=cheapest,
+    )
+
+
+def settled(
+    best_first: Sequence[int],
+    certain: Sequence[int],
+    alike: Matrix,
+    *,
+    sure: float,
+    keep_at_most: int | None,
+    spared: Set[int],
+    cheapest: Callable[[Sequence[int]], int],
+) -> RaceStep:
+    """The step, once rows are ordered and what is `certain` is known; see `race_step`.
+
+    `sure`: probability of being equivalent from which rows collapse; `spared`: rows, first among
+    `best_first`, that no budget forces out.
+    """
+    groups, copies = _grouped([i for i in best_first if i not in set(certain)], alike, sure)
     keepers = [cheapest(group) for group in groups]
     ordered = [*keepers, *copies]
-    kept = ordered if keep_at_most is None else ordered[: max(1, keep_at_most)]
+    least = max(1, sum(not spared.isdisjoint(group) for group in groups))
+    kept = ordered if keep_at_most is None else ordered[: max(least, keep_at_most)]
     equivalent = {i for group in groups for i in group} - set(keepers)
     return RaceStep(
-        survivors=tuple(sorted(kept, key=by_mean.index)),
+        survivors=tuple(sorted(kept, key=best_first.index)),
         certain=tuple(sorted(certain)),
         equivalent=tuple(sorted(equivalent)),
         forced=tuple(i for i in ordered if i not in set(kept)),

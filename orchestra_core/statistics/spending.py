@@ -50,3 +50,14 @@ def ties_needed(confidence: float, epsilon: float) -> int | None:
     if epsilon <= 0:
         return None
     return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-min(epsilon, 0.5)))
+
+
+def detectable(half_width: float, error: float, power: float = 0.8) -> float:
+    """The smallest true difference that an interval so wide excludes from zero with chance `power`.
+
+    `half_width`: of a two-sided interval at 1 - error, in the metric's unit; normal approximation, as
+    for a minimum detectable effect (Bloom 1995).
+    """
+    normal = NormalDist()
+    critical = normal.inv_cdf(1 - error / 2)
+    return half_width * (critical + normal.inv_cdf(power)) / critical

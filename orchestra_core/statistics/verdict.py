@@ -21,31 +21,24 @@ class Settled:
 
 def settle(
     quality: MetricDifference,
-    p_value: float,
     others: Sequence[MetricDifference],
     margins: Mapping[str, Margin],
     epsilon: float,
 ) -> Settled:
     """Judge the objective's interval, then the margins of what must not get worse.
 
-    `p_value`: of the objective's randomisation test, not adjusted for other metrics. A difference
-    counts when interval and test agree; on sparse differences the bootstrap alone is too bold. win: the
-    difference is above zero and every margin is shown to hold. regression: it is below zero, or a
-    margin is broken beyond doubt. no_difference: the interval lies within ±epsilon. Else inconclusive.
+    The interval agrees with its randomisation test (`paired_difference`). win: it lies above zero and
+    every margin is shown to hold. regression: it lies below zero, or a margin is broken beyond doubt.
+    no_difference: it lies within ±epsilon. Else inconclusive.
     """
     low, high = quality.ci_low or 0.0, quality.ci_high or 0.0
     shown = f"{quality.metric} {quality.delta or 0.0:+.4f} [{low:+.4f}, {high:+.4f}]"
-    agreed = p_value <= 1 - quality.confidence
-    if high < 0 and agreed:
+    if high < 0:
         return Settled("regression", f"{shown}: the interval lies below zero", True)
     if -epsilon <= low and high <= epsilon:
         return Settled("no_difference", f"{shown}: the interval lies within ±{epsilon:g}", True)
-    if low <= 0 <= high:
+    if low <= 0:
         return Settled("inconclusive", f"{shown}: the interval holds zero", True)
-    if not agreed:
-        level = 1 - quality.confidence
-        doubt = f"the randomisation test gives p = {p_value:.3g}, more than {level:.3g}"
-        return Settled("inconclusive", f"{shown}: {doubt}", True)
     return _with_margins(shown, others, margins)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestra_core.experiment import Objective
+from orchestra_core.probing.figures import LatencyFigure, TimedRequests
 from orchestra_core.report import (
     Candidate,
     Decision,
@@ -139,7 +140,12 @@ def _report(**changes: Any) -> Report:
             _candidate(CHALLENGER, _metrics(0.72, 3.0)),
             _candidate("k10-a1", _metrics(0.41, 3.5), dropped_in_rung=0, drop="certain"),
         ),
-        "jobs": (_job("grid", CHALLENGER, 0.72), _job("ab", BASELINE, 0.66)),
+        "jobs": (
+            _job("grid", CHALLENGER, 0.72),
+            _job("ab", BASELINE, 0.66, probe=_probe(1.0, {})),
+            _job("ab", CHALLENGER, 0.72, probe=_probe(1.4, {"timeout": 3})),
+        ),
+        "ab_load": "open, 50/s poisson",
         "rungs": (_rung(),),
         "decisions": (_shrink(),),
         "rulings": (Ruling(kind="allow", rule="subject_to", reason="kept", plugin="core"),),
@@ -178,7 +184,7 @@ def _kept() -> Winner:
     return Winner(config_id=BASELINE, parameters={"alpha": 0.0}, metrics=metrics, is_baseline=True)
 
 
-def _job(stage: str, config_id: str, recall: float) -> JobSummary:
+def _job(stage: str, config_id: str, recall: float, **changes: Any) -> JobSummary:
     job_id = f"{RUN_ID}-{stage}-{config_id}"
     return JobSummary(
         job_id=job_id,
@@ -189,6 +195,21 @@ def _job(stage: str, config_id: str, recall: float) -> JobSummary:
         failures_by_reason={"timeout": 3},
         latency_breakdown_ms={"embed": 0.4, "search": 1.1},
         path=f".runs/{job_id}",
+        **changes,
+    )
+
+
+def _probe(p50_ms: float, errors: Mapping[str, int]) -> TimedRequests:
+    return TimedRequests(
+        requests=200,
+        answered=200 - sum(errors.values()),
+        errors=dict(errors),
+        latency={
+            name: LatencyFigure(value=ms, ci_low=0.9 * ms, ci_high=1.2 * ms)
+            for name, ms in (("p50_ms", p50_ms), ("p95_ms", 2 * p50_ms), ("p99_ms", 3 * p50_ms))
+        },
+        confidence=0.95,
+        sent_late_ms=0.12,
     )
 
 

@@ -1,20 +1,23 @@
 """Stub plugins: a runner whose quality is known beforehand, a dataset, a reporter.
 
-Nothing here uses a clock or a random generator: whether the stub target finds a query's document
-follows from a hash, so a test gives the same answer on every machine and in every order.
+Nothing here uses a clock (unless a target is told to wait) or a random generator: whether the stub
+target finds a query's document follows from a hash, so a test gives the same answer on every machine
+and in every order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestra_core.datasets import Dataset, DatasetSource
 from orchestra_core.hookspecs import hookimpl
-from orchestra_core.observation import Failure, LatencySample, Observation, Query
+from orchestra_core.observation import Answer, Failure, LatencySample, Observation, Query
 from orchestra_core.runner import (
     Fingerprint,
     Health,
@@ -23,6 +26,7 @@ from orchestra_core.runner import (
     ParameterValue,
     RunnerDescription,
 )
+from orchestra_core.scheduling.load import drive
 
 if TYPE_CHECKING:
     from orchestra_core.payloads import DescribeRequest, ReportRequest, RunnerRequest
@@ -80,7 +84,7 @@ class StubTarget:
     """Chance that a query's document is found: a formula, or config_id → chance."""
     latency_ms: Formula | float = lambda parameters: float(parameters.get("delay", 1.0))
     """What a request is said to take; nothing waits."""
-    cost: float | None = None
+    cost: Formula | float | None = None
     """USD per request."""
     nested: bool = True
     """True: the better of two configurations finds all that the other finds. False: independent."""
@@ -92,6 +96,8 @@ class StubTarget:
     """Raised by every `probe`."""
     blocked_by: threading.Event | None = None
     """`evaluate` waits for this event: a target that hangs until the test lets go."""
+    waits: bool = False
+    """True: a probe really takes `latency_ms` per request, one request at a time."""
     timed: bool = False
     """True: `evaluate` times requests itself, so the grid needs no probes."""
     shares_work: bool = False
@@ -117,6 +123,10 @@ class StubTarget:
         mean = base(configuration.parameters) if callable(base) else base
         return mean * (0.95 + 0.1 * chance("latency", query_id))
 
+    def dollars(self, configuration: Configuration) -> float | None:
+        """What a request of this configuration costs."""
+        return self.cost(configuration.parameters) if callable(self.cost) else self.cost
+
     def _quality(self, configuration: Configuration) -> float:
         if callable(self.quality):
             return self.quality(configuration.parameters)
@@ -132,6 +142,10 @@ class OpenStub:
     calls: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
     """(method, config_ids, query_ids) of every call; shared with the plugin that opened it."""
     closed: int = 0
+    loads: list[Load] = field(default_factory=list)
+    """The load of every probe, in order."""
+    busy: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held by the one request that a target that `waits` serves at a time."""
 
     def fingerprint(self) -> Fingerprint:
         """Made of the dataset and the target's `index`."""
@@ -161,10 +175,14 @@ class OpenStub:
     def probe(
         self, configuration: Configuration, queries: Sequence[Query], load: Load
     ) -> Iterator[LatencySample]:
-        """One sample per query; a warm-up costs the stub nothing."""
+        """One sample per query; nothing waits and no warm-up is asked unless the target `waits`."""
         self._note("probe", [configuration], queries)
+        self.loads.append(load)
         if self.target.raises_in_probe is not None:
             raise self.target.raises_in_probe
+        if self.target.waits:
+            yield from drive(configuration.config_id, queries, load, partial(self._wait, configuration))
+            return
         for query in queries:
             yield self._sample(configuration, query.query_id)
 
@@ -189,7 +207,7 @@ class OpenStub:
             ranking=ranking,
             scores=tuple(1.0 / rank for rank in range(1, len(ranking) + 1)),
             latency_ms=target.milliseconds(configuration, query_id) if target.timed else None,
-            cost=target.cost if target.timed else None,
+            cost=target.dollars(configuration) if target.timed else None,
             breakdown_ms={"search": target.milliseconds(configuration, query_id)},
         )
 
@@ -199,10 +217,16 @@ class OpenStub:
             configuration.config_id,
             query_id,
             milliseconds,
-            cost=self.target.cost,
+            cost=self.target.dollars(configuration),
             breakdown_ms={"search": milliseconds},
             failure=self._failure(configuration.config_id, query_id),
         )
+
+    def _wait(self, configuration: Configuration, query: Query) -> Answer:
+        with self.busy:
+            time.sleep(self.target.milliseconds(configuration, query.query_id) / 1000)
+        failure = self._failure(configuration.config_id, query.query_id)
+        return Answer(cost=self.target.dollars(configuration), failure=failure)
 
     def _failure(self, config_id: str, query_id: str) -> Failure | None:
         if not self.target.failing(config_id, query_id):

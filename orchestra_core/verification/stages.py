@@ -10,10 +10,11 @@ from orchestra_core.datasets import Dataset
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.plan import Plan
 from orchestra_core.report import Decision
-from orchestra_core.stages.ab import nothing_to_compare, replay
-from orchestra_core.stages.grid import leading, summarise, surviving
+from orchestra_core.stages.conclusion import concluded
+from orchestra_core.stages.grid import summarise, surviving
 from orchestra_core.stages.select import choose
 from orchestra_core.stages.smoke import id_overlap
+from orchestra_core.stages.verdict import nothing_to_compare, replay
 from orchestra_core.verification.jobs import Jobs
 from orchestra_core.verification.journal import Story
 from orchestra_core.verification.ledger import Ledger
@@ -52,11 +53,9 @@ def _smoke(ledger: Ledger, evidence: Evidence) -> None:
     story, dataset = evidence.story, evidence.dataset
     found = _of_stage(ledger, evidence, "smoke")
     if found is not None:
-        overlap, examples = id_overlap(found.values(), dataset)
-        recorded = story.last("SMOKE_DONE") or {}
-        told = {"id_overlap": recorded["id_overlap"], "ids": recorded["ids"]}
-        again = {"id_overlap": overlap, "ids": examples}
-        ledger.compare(story.file, "SMOKE_DONE", told, again)
+        recorded = (story.last("SMOKE_DONE") or {})["overlap"]
+        again = id_overlap(found.values(), dataset).model_dump(mode="json")
+        ledger.compare(story.file, "SMOKE_DONE", recorded, again)
 
 
 def _grid(ledger: Ledger, evidence: Evidence) -> None:
@@ -67,7 +66,6 @@ def _grid(ledger: Ledger, evidence: Evidence) -> None:
     stage = plan.stage("grid")
     alive = [config_id for config_id in stage.config_ids if config_id in found]
     asked: tuple[str, ...] = ()
-    heads: dict[str, Job] = {}
     for recorded in story.state.rungs:
         rung = recorded["rung"]
         # The budget may cut the last block; how many were asked so far is on record.
@@ -79,13 +77,13 @@ def _grid(ledger: Ledger, evidence: Evidence) -> None:
         heads = {config_id: found[config_id].only(asked) for config_id in alive}
         decisions = _decisions(story, rung)
         survivors = surviving(alive, decisions)
-        again = summarise(plan, rung, heads, survivors, decisions, queries)
-        ledger.compare(story.file, f"GRID_RUNG_DONE {rung}", recorded, again.model_dump(mode="json"))
+        summary = summarise(plan, rung, heads, survivors, decisions, queries).model_dump(mode="json")
+        ledger.compare(story.file, f"GRID_RUNG_DONE {rung}", recorded, summary)
         alive = survivors
     if (done := story.last("GRID_DONE")) is not None:
-        best = leading([heads[config_id] for config_id in alive], plan.experiment.objective)
-        told = {"leader": best.configuration.config_id, "survivors": alive}
-        ledger.compare(story.file, "GRID_DONE", {key: done[key] for key in told}, told)
+        forced = [c for one in story.state.rungs for c in one["dropped_forced"]]
+        again = concluded(plan, found, alive, forced)
+        ledger.compare(story.file, "GRID_DONE", {key: done.get(key) for key in again}, again)
 
 
 def _decisions(story: Story, rung: int) -> list[Decision]:
@@ -100,7 +98,7 @@ def _verdict(ledger: Ledger, evidence: Evidence) -> None:
     if baseline == challenger:
         again = nothing_to_compare(plan.experiment, baseline)
     elif ("ab", baseline) in jobs and ("ab", challenger) in jobs:
-        again = replay(plan, jobs["ab", baseline], jobs["ab", challenger])
+        again = replay(plan, evidence.dataset, jobs["ab", baseline], jobs["ab", challenger])
     else:
         ledger.missing(story.file, "VERDICT: the A/B's jobs cannot be read")
         return

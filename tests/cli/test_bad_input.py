@@ -102,6 +102,39 @@ def test_every_wrong_key_is_told_at_once(orchestra, folder):
 
 
 WORDS = [
+    (
+        ("plan", "--set", "objective.minimize=p95"),
+        2,
+        "expected one of p50_ms, p95_ms, p99_ms, cost_per_query (did you mean p95_ms?)",
+        "",
+    ),
+    (
+        ("plan", "--set", "objective.subject_to={cost: 1}"),
+        2,
+        "(did you mean cost_per_query?)",
+        "",
+    ),
+    (
+        ("plan", "--plugins", "stub_target", "--set", "objective.maximize=recal@10"),
+        2,
+        "'recal@10' is no quality metric",
+        "Did you mean 'recall@10'?",
+    ),
+    (
+        ("plan", "--set", "objective.select=knee"),
+        2,
+        "--set objective.select (objective.select): expected a second objective",
+        "",
+    ),
+    (
+        (
+            *("plan", "--plugins", "stub_target", "--set", "objective.minimize=p95_ms"),
+            *("--set", "stages.grid.probe=1"),
+        ),
+        2,
+        "--set stages.grid.probe (stages.grid.probe): objective.minimize needs at least 2",
+        "Give 10 or more",
+    ),
     (("plan", "-f", "nowhere.yaml"), 2, "nowhere.yaml: there is no such file", "orchestra init"),
     (("plan", "--set", "seed"), 2, "--set: expected key=value, found 'seed'", "--set stages.grid"),
     (("plan", "--set", "sed=1"), 2, "--set sed (sed): unknown key 'sed'", "Did you mean 'seed'?"),

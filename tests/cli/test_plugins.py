@@ -12,7 +12,11 @@ def test_list_json(orchestra):
     assert all(set(row) == ROW for row in rows.values())
     assert rows["fiqa"]["distribution"] == "orchestra-fiqa-runner"
     assert rows["fiqa"]["status"] == "loaded"
-    assert rows["reporters"]["hooks"] == ["orchestra_report", "orchestra_settings"]
+    assert rows["reporters"]["hooks"] == [
+        "orchestra_load_report",
+        "orchestra_report",
+        "orchestra_settings",
+    ]
     assert [name for name, row in rows.items() if not row["builtin"]] == [
         "fiqa", "reflection_rules", "reporters"
     ]  # fmt: skip

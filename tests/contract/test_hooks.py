@@ -12,6 +12,8 @@ import pytest
 from orchestra_core import (
     DatasetSource,
     Decision,
+    LoadReport,
+    LoadReportRequest,
     PolicyReceipt,
     Ruling,
     StrictModel,
@@ -641,6 +643,45 @@ def test_orchestra_report_with_a_failing_disk_is_an_infrastructure_error(run_orc
         run = run_orchestra(plugin(orchestra_report=reporter))
         assert run.outcome.exit_code == 3
         assert isinstance(run.outcome.error, StorageError)
+
+
+LOADED = LoadReport(
+    load_id="load-1",
+    created_at="2025-11-07T10:15:00Z",
+    dataset="stub",
+    config_id="c",
+    limit_ms=250.0,
+    step_seconds=1.0,
+    steps=(),
+    highest_rate=None,
+    ended="found",
+)
+
+
+def test_orchestra_load_report(tmp_path):
+    """Every reporter gets the report and a folder; what one raises is told, and the others go on."""
+    folder = Home(tmp_path).report_folder(LOADED.load_id)
+    errors = []
+    calls = calls_of(
+        (
+            "writes",
+            plugin(orchestra_load_report=lambda r: r.artifacts.write_text("a", r.report.dataset)),
+        ),
+        ("bad", plugin(orchestra_load_report=boom)),
+        errors=errors,
+    )
+    assert calls.load_report(LoadReportRequest(LOADED, folder)) is None
+    assert (tmp_path / "reports" / "load-1" / "a").read_text() == "stub"
+    assert [error.details["plugin"] for error in errors] == ["bad"]
+
+
+def test_orchestra_load_report_with_a_failing_disk_says_so(tmp_path):
+    def fail(request):
+        raise StorageError("disk is full")
+
+    calls = calls_of(("full", plugin(orchestra_load_report=fail)), errors=[])
+    folder = Home(tmp_path).report_folder(LOADED.load_id)
+    assert isinstance(calls.load_report(LoadReportRequest(LOADED, folder)), StorageError)
 
 
 # -- observe ----------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def test_yaml_is_a_valid_experiment(code_blocks):
 
 
 def test_keys_named_in_prose_exist(code_blocks, generate):
-    known = {key for key, *_ in generate.keys_of(Experiment)}
+    known = {key for key, *_ in generate.keys.keys_of(Experiment)}
     sections = {key.partition(".")[0] for key in known if "." in key}
     named = re.compile(rf"(?:{'|'.join(sections)})\.[a-z_.]+")
     wrong = {

@@ -35,13 +35,13 @@ def test_every_block_is_used_by_just_one_page(generate, pages):
 
 
 def test_every_hook_belongs_to_a_phase(generate):
-    assert sorted(name for names in generate.phases().values() for name in names) == HOOKS
+    assert sorted(name for names in generate.hooks.phases().values() for name in names) == HOOKS
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_hook_is_documented_with_its_exact_signature(hook, generate, pages):
     section = pages["hooks.md"].split(f"### {hook}\n")[1].split("\n### ")[0]
-    assert f"```python\n{generate.signature(hook)}\n```" in section
+    assert f"```python\n{generate.hooks.signature(hook)}\n```" in section
     for label in ("When", "Returns", "Combination", "Raises"):
         assert f"- **{label}" in section
     assert f"@hookimpl\ndef {hook}(" in section
@@ -49,16 +49,16 @@ def test_hook_is_documented_with_its_exact_signature(hook, generate, pages):
 
 def test_signatures_are_those_of_hookspecs(generate):
     written = "orchestra_reflect(evidence: RungEvidence) -> Sequence[Decision] | Decision | None"
-    assert generate.signature("orchestra_reflect") == written
+    assert generate.hooks.signature("orchestra_reflect") == written
 
 
 def test_every_experiment_key_has_a_meaning(generate):
-    without = [key for key, _, _, meaning in generate.keys_of(Experiment) if not meaning]
+    without = [key for key, _, _, meaning in generate.keys.keys_of(Experiment) if not meaning]
     assert without == []
 
 
 def test_types_and_defaults_are_those_of_the_model(generate):
-    rows = {key: (kind, default) for key, kind, default, _ in generate.keys_of(Experiment)}
+    rows = {key: (kind, default) for key, kind, default, _ in generate.keys.keys_of(Experiment)}
     assert rows["stages.grid.budget"] == ("number above 0 to 1", "0.15")
     assert rows["limits.wall"] == ("seconds, or a duration such as `30m`", "1800")
     assert rows["stages.ab.margin"] == ("mapping", "{p95_ms: 25, cost_per_query: 0.0001}")

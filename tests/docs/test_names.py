@@ -21,7 +21,9 @@ QUOTED = "Nothing runs", "The plan is refused", "The run fails or stops"
 
 @pytest.mark.parametrize("name", orchestra_core.__all__)
 def test_public_name_is_documented(name, pages):
-    assert re.search(rf"^::: orchestra_core\.\w+\.{name}$|`{name}`", pages["payloads.md"], re.MULTILINE)
+    assert re.search(
+        rf"^::: orchestra_core\.[\w.]+\.{name}$|`{name}`", pages["payloads.md"], re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("name", testing.__all__)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from orchestra_reflection_rules import plugin as reflection_rules
 
 from orchestra_core import Configuration, Decision, hookimpl
 from orchestra_core.artifacts import Home
+from orchestra_core.errors import ExperimentError
 from orchestra_core.history import broken_records, read_history
 from orchestra_core.journal import memory
 from orchestra_core.testing import StubRunner, StubTarget
@@ -183,6 +185,56 @@ def test_the_arms_are_timed_in_turns(run_orchestra, stub_runner):
     assert arms == ["q0p3", "q0p9", "q0p9", "q0p3", "q0p3", "q0p9", "q0p9", "q0p3"]
 
 
+def test_the_arms_are_timed_under_the_load_of_the_experiment(run_orchestra, stub_runner):
+    """Both arms meet a block at the same moments; the report says how it was timed."""
+    load = {"mode": "open", "rate": 50.0, "arrivals": "poisson"}
+    run = run_orchestra(experiment={"stages": {"grid": {"probe": 0}, "ab": {"load": load}}})
+    loads = stub_runner.opened[0].loads
+    assert {(one.mode, one.rate, one.arrivals) for one in loads} == {("open", 50.0, "poisson")}
+    seeds = [one.seed for one in loads]
+    assert seeds[::2] == seeds[1::2]
+    assert len(set(seeds)) == len(seeds) / 2
+    assert run.report.ab_load == "open, 50/s poisson"
+
+
+def test_without_a_load_the_arms_are_timed_by_one_client(run_orchestra, stub_runner):
+    run = run_orchestra()
+    assert {(one.mode, one.concurrency) for one in stub_runner.opened[0].loads} == {("closed", 1)}
+    assert run.report.ab_load == "closed, 1 client"
+
+
+def test_each_arm_tells_its_percentiles_with_intervals_and_counts_its_errors(
+    run_orchestra, stub_runner
+):
+    stub_runner.target.failing = lambda config_id, query_id: (
+        config_id == "q0p9" and query_id.endswith("3") and stub_runner.calls[-1][0] == "probe"
+    )
+    run = run_orchestra()
+    baseline, challenger = (run.report.job("ab", config_id).probe for config_id in ("q0p3", "q0p9"))
+    assert baseline.errors == {}
+    assert challenger.errors == {"stub_failure": challenger.requests - challenger.answered}
+    assert challenger.answered < challenger.requests == baseline.requests
+    for name, found in baseline.latency.items():
+        assert found.ci_low <= found.value <= found.ci_high
+        assert found.value == run.report.job("ab", "q0p3").metrics[name]
+    assert {job.probe for job in run.report.jobs if job.stage != "ab"} == {None}
+
+
+class HeldBack(StubRunner):
+    """A runner whose requests count against `runner.rate_limit_per_sec`."""
+
+    @hookimpl
+    def orchestra_describe_runner(self, request):
+        return replace(super().orchestra_describe_runner(request), rate_limited=True)
+
+
+def test_a_rate_that_the_runner_would_hold_back_is_no_plan(run_orchestra):
+    stages = {"ab": {"load": {"mode": "open", "rate": 50.0}}}
+    with pytest.raises(ExperimentError, match=r"more than runner\.rate_limit_per_sec = 4") as caught:
+        run_orchestra(experiment={"stages": stages}, runner=HeldBack())
+    assert "stages.ab.load.rate" in str(caught.value.where)
+
+
 def test_costs_and_requests_add_up(run_orchestra, stub_runner):
     stub_runner.target.cost = 0.001
     run = run_orchestra()
@@ -295,7 +347,9 @@ def test_foreign_ids_stop_the_run_with_examples_of_both(run_orchestra, stub_runn
     assert run.report.error["type"] == "ids"
     assert run.report.error["msg"].count("foreign-d") == 3
     assert "d0000, d0001, d0002" in run.report.error["msg"]
-    assert run.report.error["details"] == {"overlap": 0.0}
+    assert run.report.error["details"]["overlap"] == run.report.ids.share == 0.0
+    assert len(run.report.ids.retrieved) == len(run.report.ids.dataset) == 3
+    assert all(example.startswith("foreign-d") for example in run.report.ids.retrieved)
 
 
 @pytest.mark.parametrize("where", ["raises", "raises_in_probe"])

@@ -1,6 +1,7 @@
 """Metrics against plain definitions; latency figures; what an unknown metric is answered with."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra_core import LatencySample, Observation
-from orchestra_core.errors import ExperimentError
+from orchestra_core.errors import ExperimentError, plain
 from orchestra_core.evaluation.jobs import Job
-from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed
+from orchestra_core.evaluation.latency import (
+    latency_metrics,
+    mean_breakdown,
+    percentile_counting_failures,
+    timed,
+    timed_requests,
+)
 from orchestra_core.evaluation.metrics import STANDARD, Scorer, measure_of, metric_names
 from orchestra_core.observation import Failure
 from orchestra_core.plan import Configuration
@@ -88,7 +95,7 @@ def test_any_name_is_a_metric_or_an_experiment_error(name):
         found = str(measure_of(name))
     except ExperimentError as error:
         refused = error.message
-    assert found or f"'{name}'" in refused
+    assert found or f"'{plain(name)}'" in refused
 
 
 def test_another_objective_comes_first():
@@ -148,3 +155,57 @@ def test_probe_samples_come_before_timings_of_shared_work():
     timed_job.samples.append(LatencySample("c", "a", 5.0, cost=1.0))
     assert timed_job.metrics()["p50_ms"] == 5.0
     assert timed_job.metrics()["cost_per_query"] == 1.0
+
+
+def timeline(values, failed=()):
+    """Samples sent once a second, in order; those at `failed` failed."""
+    return [
+        LatencySample("c", "q", ms, float(i), failure=Failure("x", "") if i in failed else None)
+        for i, ms in enumerate(values)
+    ]
+
+
+def test_estimates_are_the_percentiles_within_their_intervals():
+    values = np.random.default_rng(1).lognormal(3, 0.5, 400)
+    found = timed_requests(timeline(values)).latency
+    assert list(found) == ["p50_ms", "p95_ms", "p99_ms"]
+    for estimate, percentile in zip(found.values(), (50, 95, 99), strict=True):
+        assert estimate.value == pytest.approx(np.percentile(values, percentile))
+        assert estimate.ci_low < estimate.value < estimate.ci_high <= values.max()
+    assert timed_requests(timeline(values)).latency == found
+    assert timed_requests(timeline(values, failed=range(399))).latency == {}
+
+
+def test_the_interval_of_a_percentile_covers_the_truth():
+    """95% intervals of the median of 200 values of a known distribution, 200 times."""
+    covered = 0
+    for seed in range(200):
+        values = np.random.default_rng(seed).exponential(10, 200)
+        median = timed_requests(timeline(values), seed=seed).latency["p50_ms"]
+        covered += median.ci_low <= 10 * math.log(2) <= median.ci_high
+    assert 0.9 <= covered / 200 <= 0.99
+
+
+def test_neighbours_that_are_alike_widen_the_interval():
+    """A queue is one event, not fifty: the same values in disorder would look better known."""
+    values = np.concatenate([np.full(450, 10.0), np.full(50, 500.0)]) + np.arange(500) / 100
+    shuffled = np.random.default_rng(0).permutation(values)
+    found = [timed_requests(timeline(of)).latency["p95_ms"] for of in (values, shuffled)]
+    width = [estimate.ci_high - estimate.ci_low for estimate in found]
+    assert width[0] > width[1]
+
+
+def test_errors_are_counted_by_reason_and_lateness_is_the_drivers():
+    samples = timeline([10.0] * 100, failed=(3, 5))
+    samples[7] = replace(samples[7], sent_s=samples[7].scheduled_s + 0.5)
+    samples = [replace(s, sent_s=max(s.sent_s, s.scheduled_s + 0.001)) for s in samples]
+    found = timed_requests(samples)
+    assert (found.requests, found.answered, found.errors) == (100, 98, {"x": 2})
+    assert 1 <= found.sent_late_ms < 500
+
+
+def test_failures_can_count_as_endlessly_slow():
+    assert percentile_counting_failures(timeline(range(1, 101)), 95) == 95
+    assert percentile_counting_failures(timeline(range(1, 101), failed=range(4)), 95) == 99
+    assert percentile_counting_failures(timeline(range(1, 101), failed=range(6)), 95) is None
+    assert percentile_counting_failures([], 95) is None

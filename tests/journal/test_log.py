@@ -136,6 +136,94 @@ def test_a_tail_torn_at_every_byte_costs_that_event_at_most(path):
         path.write_bytes(whole)
 
 
+@given(
+    st.lists(st.text(max_size=40), min_size=1, max_size=4), st.integers(0, 10_000), st.text(max_size=9)
+)
+def test_a_last_record_cut_anywhere_costs_no_other(tmp_path_factory, texts, cut, later):
+    path = tmp_path_factory.mktemp("cut") / "run.jsonl"
+    write(path, *({"text": text} for text in texts))
+    whole = path.read_bytes()
+    start = whole.rindex(b"\n", 0, -1) + 1 if len(texts) > 1 else 0
+    path.write_bytes(whole[: start + cut % (len(whole) - start)])
+    write(path, {"text": later}, {"text": later}, create=False)
+    found = [payload["text"] for _, payload in read(path)[0]]
+    last = [texts[-1]] if start + cut % (len(whole) - start) == len(whole) - 1 else []
+    assert found == [*texts[:-1], *last, later, later]
+    assert [seq for seq, _ in read(path)[0]] == list(range(1, len(found) + 1))
+
+
+def test_opening_a_long_journal_reads_only_its_end(path, monkeypatch):
+    write(path, *({"n": n} for n in range(5_000)))
+    with path.open("ab") as stream:
+        stream.write(b"damaged\n" * 20_000 + b"torn")
+    real, read_bytes = os.pread, []
+    monkeypatch.setattr(os, "pread", lambda *args: read_bytes.append(args[1]) or real(*args))
+    writer = JournalWriter(path, "run")
+    assert writer.append(RETRY, {"n": "after"}).seq == 5_001
+    writer.close()
+    assert sum(read_bytes) < 300_000 < path.stat().st_size
+
+
+def test_a_sync_that_fails_takes_the_event_back(path, monkeypatch):
+    writer = JournalWriter(path, "run", create=True)
+    writer.append(EventType.RUN_STARTED, {"n": 1})
+    before = path.read_bytes()
+
+    def broken(_descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    with pytest.raises(StorageError, match="Input/output"):
+        writer.append(EventType.RUN_COMPLETED, {"n": 2})
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert writer.append(RETRY, {"n": 3}).seq == 2
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("event_type", "syncs"),
+    [("GRID_STARTED", 0), ("UNIT_STARTED", 0), ("RETRY", 0), ("RUN_STARTED", 1), ("UNIT_DONE", 1)],
+)
+def test_what_ends_something_is_synced(path, monkeypatch, event_type, syncs):
+    writer = JournalWriter(path, "run", create=True)
+    real, synced = os.fdatasync, []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(1) or real(descriptor))
+    writer.append(EventType(event_type), {})
+    writer.close()
+    assert len(synced) == syncs
+
+
+def append_forked(writer, name, count):
+    for n in range(count):
+        writer.append(RETRY, {"from": name, "n": n})
+
+
+def test_a_forked_writer_excludes_its_parent(path):
+    writer = JournalWriter(path, "run", create=True)
+    writer.append(RETRY, {"from": "a", "n": 0})
+    child = multiprocessing.get_context("fork").Process(target=append_forked, args=(writer, "b", 200))
+    child.start()
+    for n in range(1, 200):
+        writer.append(RETRY, {"from": "a", "n": n})
+    child.join(60)
+    assert child.exitcode == 0
+    writer.close()
+    check_interleaved(path, "ab", 200)
+
+
+def test_types_that_are_only_counted_come_without_payload(path):
+    writer = JournalWriter(path, "run", create=True)
+    writer.append(RETRY, {"n": 1})
+    writer.append(EventType.UNIT_DONE, {"n": 2})
+    writer.close()
+    events = list(JournalReader(path, unread=frozenset({RETRY})))
+    assert [(e.seq, e.event_type, e.payload) for e in events] == [
+        (1, "RETRY", {}),
+        (2, "UNIT_DONE", {"n": 2}),
+    ]
+
+
 def test_an_existing_journal_is_never_begun_again(path):
     write(path, {"n": 1})
     with pytest.raises(StorageError):

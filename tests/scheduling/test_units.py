@@ -60,6 +60,10 @@ def test_missing_answers_are_failures(part):
     ("observation", "reason"),
     [
         (Observation("a", "q1", ranking=("d", "d")), "repeated_document"),
+        *[
+            (Observation("a", "q1", ranking=("d", wrong)), "malformed_id")
+            for wrong in ("", "two words", "line\nend", "\x1b[31m", "\u2003", 7, None)
+        ],
         (Observation("a", "q1", latency_ms=float("nan")), "malformed_figure"),
         (Observation("a", "q1", latency_ms=-1.0), "malformed_figure"),
         (Observation("a", "q1", cost=float("inf")), "malformed_figure"),
@@ -67,6 +71,11 @@ def test_missing_answers_are_failures(part):
 )
 def test_answers_that_cannot_be_right_are_failures(observation, reason):
     assert count_failures(checked(Unit("grid", 0, ("a",), ("q1",)), [observation])) == {reason: 1}
+
+
+def test_ids_of_any_script_are_ids():
+    found = Observation("a", "q1", ranking=("größe", "文書", "a\u200db", "x:1/2#3"))
+    assert list(checked(Unit("grid", 0, ("a",), ("q1",)), [found])) == [found]
 
 
 def test_a_failed_unit_fails_each_of_its_pairs():

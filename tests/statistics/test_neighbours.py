@@ -90,15 +90,48 @@ def test_limits_are_broken_beyond_doubt_or_not_at_all():
     assert not mean_exceeds(np.array([3.0]), 1.0, 1e-4)
 
 
-def test_the_regret_bound_holds_for_all_drops_at_once():
+def race_of(rng, spread, sizes):
+    """Truth and scores of a field in which some were asked fewer queries than others."""
+    truth = rng.normal(0.5, spread, len(sizes))
+    difficulty = rng.normal(0, 0.2, max(sizes))
+    return truth, [
+        np.clip(t + difficulty[:size] + rng.normal(0, 0.15, size), 0, 1)
+        for t, size in zip(truth, sizes, strict=True)
+    ]
+
+
+def test_the_regret_bound_holds_and_is_tighter_than_what_each_drop_says_by_itself():
     rng = np.random.default_rng(5)
-    truth = np.linspace(-0.1, 0.02, 12)
-    draws = [[rng.normal(t, 0.3, 20) for t in truth] for _ in range(300)]
-    assert np.mean([regret_bound(d, 0.95) >= 0.02 for d in draws]) >= 0.95
-    assert regret_bound([np.full(50, -0.5)], 0.95) == 0.0
+    sizes = [5] * 30 + [12] * 8 + [60] * 2
+    held, bounds = [], []
+    for _ in range(200):
+        truth, scores = race_of(rng, 0.03, sizes)
+        leader = 38 + int(np.argmax([scores[38].mean(), scores[39].mean()]))
+        bounds.append(regret_bound(scores, range(38), leader, 0.95))
+        held.append(truth[:38].max() - truth[leader] <= bounds[-1])
+    assert np.mean(held) >= 0.95
+    # Alone, after five queries: 0.15 * sqrt(2 / 5) * 3 = 0.28.
+    assert np.median(bounds) < 0.15
 
 
-@pytest.mark.parametrize("nothing", [[], [np.zeros(0)]])
-def test_nothing_to_bound_is_an_error(nothing):
+def test_the_regret_bound_is_wide_where_nothing_told_anybody_apart():
+    alike = [np.full(5, 0.5)] * 20 + [np.full(20, 0.5)]
+    apart = [np.full(5, 0.1)] * 20 + [np.concatenate([np.full(5, 0.9), np.full(20, 0.5)])]
+    assert regret_bound(alike, range(20), 20, 0.95) > 0.05
+    assert regret_bound(apart, range(20), 20, 0.95) < 0.3
+    assert regret_bound([np.full(9, 0.5)] * 2, [0], 1, 0.95) == 0.0  # a twin of the leader
+
+
+def test_the_regret_bound_is_the_same_whatever_the_order_of_rows():
+    _, scores = race_of(np.random.default_rng(1), 0.05, [5] * 6 + [20] * 2)
+    order = [7, 2, 0, 1, 6, 3, 5, 4]
+    shuffled = [scores[i] for i in order]
+    forced = [order.index(i) for i in range(6)]
+    first, second = regret_bound(scores, range(6), 6, 0.95), regret_bound(shuffled, forced, 4, 0.95)
+    assert first == pytest.approx(second, abs=0.03)
+
+
+@pytest.mark.parametrize(("scores", "forced"), [([np.ones(3)], []), ([np.ones(3), np.zeros(0)], [1])])
+def test_nothing_to_bound_is_an_error(scores, forced):
     with pytest.raises(ValueError, match="nothing"):
-        regret_bound(nothing, 0.95)
+        regret_bound(scores, forced, 0, 0.95)

@@ -90,8 +90,22 @@ def test_a_run_agrees_with_itself(finished):
         ({}, {"raises": RuntimeError("broken")}),
         ({}, {"raises_in_probe": KeyboardInterrupt()}),
         ({"objective": {"maximize": "AP"}}, {"shares_work": True}),
+        (
+            {"stages": {"ab": {"load": {"mode": "open", "rate": 500.0, "arrivals": "poisson"}}}},
+            {"latency_ms": 3.0, "waits": True},
+        ),
     ],
-    ids=["baseline", "regression", "two looks", "timed", "failures", "broken", "interrupted", "AP"],
+    ids=[
+        "baseline",
+        "regression",
+        "two looks",
+        "timed",
+        "failures",
+        "broken",
+        "interrupted",
+        "AP",
+        "open load",
+    ],
 )
 def test_every_ending_agrees_with_itself(run_orchestra, stub_runner, experiment, target):
     for name, value in target.items():
@@ -190,7 +204,7 @@ def rewrite(home, run_id, event_type, change):
         ("GRID_RUNG_DONE", "best_value", 0.99, "· best_value"),
         ("GRID_DONE", "leader", "q0p5", "GRID_DONE · leader"),
         ("SELECT_DONE", "winner", {}, "SELECT_DONE · winner · config_id"),
-        ("SMOKE_DONE", "id_overlap", 0.5, "SMOKE_DONE · id_overlap"),
+        ("SMOKE_DONE", "overlap", {"share": 0.5}, "SMOKE_DONE · share"),
         ("RUN_STARTED", "plan_hash", "0" * 64, "RUN_STARTED · plan_hash"),
         ("JOB_DONE", "failures_by_reason", {}, "· failures_by_reason · stub_failure"),
     ],

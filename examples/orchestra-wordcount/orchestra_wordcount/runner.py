@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from orchestra_core import (
+    Answer,
     Configuration,
     Dataset,
     Fingerprint,
@@ -15,6 +14,7 @@ from orchestra_core import (
     Load,
     Observation,
     Query,
+    drive,
 )
 from orchestra_core.runner import ParameterValue
 from orchestra_wordcount import __version__
@@ -57,20 +57,14 @@ class WordcountRunner:
 
     def probe(
         self, configuration: Configuration, queries: Sequence[Query], load: Load
-    ) -> list[LatencySample]:
-        """Every query asked and timed on its own, by `load.concurrency` clients."""
-        for query in queries[: load.warmup]:
-            self._search(configuration, query)
-        began = time.perf_counter()
+    ) -> Iterator[LatencySample]:
+        """Every query asked and timed on its own, at the moments that the load says."""
 
-        def timed(query: Query) -> LatencySample:
-            sent = time.perf_counter()
+        def ask(query: Query) -> Answer:
             self._search(configuration, query)
-            milliseconds = 1000 * (time.perf_counter() - sent)
-            return LatencySample(configuration.config_id, query.query_id, milliseconds, sent - began)
+            return Answer()
 
-        with ThreadPoolExecutor(load.concurrency) as clients:
-            return list(clients.map(timed, queries))
+        return drive(configuration.config_id, queries, load, ask)
 
     def close(self) -> None:
         """There is nothing to release."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Found:
     """What a question found."""
 
     ids: tuple[str, ...]
@@ -45,8 +45,13 @@ class Asker:
         self._settings = settings
         self._clock = clock
 
-    def ask(self, knobs: Knobs, text: str) -> Answer:
-        """Search for `text`. Raises whatever the engine raises."""
+    def ask(self, knobs: Knobs, text: str) -> Found:
+        """Search for `text`, and say what it cost. Raises whatever the engine raises."""
+        found = self.search(knobs, text)
+        return replace(found, cost=found.cost + self.embedding_price(knobs, text))
+
+    def search(self, knobs: Knobs, text: str) -> Found:
+        """Search for `text`; the cost is that of the work alone. Raises whatever the engine raises."""
         began, worked = perf_counter(), self._clock()
         block = Block(self._indexes, [text], self._settings.candidates)
         ranked = block.ranked(knobs, knobs.top_k)
@@ -55,9 +60,10 @@ class Asker:
         scores = tuple(ranked.scores[0, :length].tolist())
         seconds, worked = perf_counter() - began, self._clock() - worked
         breakdown = {step: value * 1000 for step, value in block.seconds.items()}
-        return Answer(ids, scores, seconds * 1000, breakdown, self._cost(knobs, text, worked))
+        cost = worked / 3600 * self._settings.cpu_usd_per_hour
+        return Found(ids, scores, seconds * 1000, breakdown, cost)
 
-    def _cost(self, knobs: Knobs, text: str, worked: float) -> float:
+    def embedding_price(self, knobs: Knobs, text: str) -> float:
+        """USD for embedding the query's tokens, where it is embedded at all."""
         tokens = self._indexes.encoder().count_tokens(text) if knobs.asks_dense else 0
-        work = worked / 3600 * self._settings.cpu_usd_per_hour
-        return work + tokens / 1_000_000 * self._settings.embedding_usd_per_million_tokens
+        return tokens / 1_000_000 * self._settings.embedding_usd_per_million_tokens

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle, islice
-from time import perf_counter
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestra_core.observation import LatencySample, Query
-from orchestra_fiqa_runner.evaluating import failure_of
+from orchestra_core.observation import Answer, LatencySample, Query
+from orchestra_core.scheduling.load import drive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestra_core.runner import Load
     from orchestra_fiqa_runner.asking import Asker
@@ -26,37 +25,17 @@ class Prober:
 
     def probe(
         self, config_id: str, knobs: Knobs, queries: Sequence[Query], load: Load
-    ) -> list[LatencySample]:
-        """One sample per query, in the order given.
+    ) -> Iterator[LatencySample]:
+        """One sample per query, as they are answered."""
+        texts = {query.query_id: query.text for query in queries}
+        for sample in drive(config_id, queries, load, partial(self._ask, knobs)):
+            if sample.failure is not None:
+                yield sample
+                continue
+            # Tokens are counted here, where no clock runs.
+            embedding = self._asker.embedding_price(knobs, texts[sample.query_id])
+            yield replace(sample, cost=(sample.cost or 0.0) + embedding)
 
-        `load.concurrency` clients each send their next request when the last one is answered, so a
-        request's scheduled send is the moment its client is free. The first `load.warmup` requests
-        cycle through the queries and are not reported.
-        """
-        with ThreadPoolExecutor(max_workers=max(1, load.concurrency)) as clients:
-            for query in islice(cycle(queries), load.warmup):
-                clients.submit(self._ask, config_id, knobs, query, 0.0)
-            clients.submit(int).result()
-            started = perf_counter()
-            return list(clients.map(lambda query: self._ask(config_id, knobs, query, started), queries))
-
-    def _ask(self, config_id: str, knobs: Knobs, query: Query, started: float) -> LatencySample:
-        sent = perf_counter()
-        try:
-            answer = self._asker.ask(knobs, query.text)
-        except Exception as error:
-            return LatencySample(
-                config_id=config_id,
-                query_id=query.query_id,
-                latency_ms=(perf_counter() - sent) * 1000,
-                scheduled_s=sent - started,
-                failure=failure_of(error),
-            )
-        return LatencySample(
-            config_id=config_id,
-            query_id=query.query_id,
-            latency_ms=answer.latency_ms,
-            scheduled_s=sent - started,
-            cost=answer.cost,
-            breakdown_ms=answer.breakdown_ms,
-        )
+    def _ask(self, knobs: Knobs, query: Query) -> Answer:
+        found = self._asker.search(knobs, query.text)
+        return Answer(cost=found.cost, breakdown_ms=found.breakdown_ms)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestra_core.payloads import RunnerRequest
     from orchestra_core.plan import Configuration
     from orchestra_core.runner import Load
-    from orchestra_fiqa_runner.asking import Answer, Clock
+    from orchestra_fiqa_runner.asking import Clock, Found
     from orchestra_fiqa_runner.engine.source import IndexSource
     from orchestra_fiqa_runner.settings import FiqaSettings
 
@@ -102,12 +102,12 @@ class FiqaRunner:
 
     def probe(
         self, configuration: Configuration, queries: Sequence[Query], load: Load
-    ) -> Sequence[LatencySample]:
+    ) -> Iterator[LatencySample]:
         """Latency and cost, request by request."""
         knobs = self.open_for([configuration])[configuration.config_id]
         return self._prober.probe(configuration.config_id, knobs, queries, load)
 
-    def ask(self, configuration: Configuration, text: str) -> Answer:
+    def ask(self, configuration: Configuration, text: str) -> Found:
         """One question, alone, as `probe` asks it. Raises what `open_for` and the engine raise."""
         return self._asker.ask(self.open_for([configuration])[configuration.config_id], text)
 

@@ -92,6 +92,7 @@ def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | No
         survivors=tuple(names[i] for i in step.survivors),
         certain=tuple(names[i] for i in step.certain),
         equivalent=tuple(names[i] for i in step.equivalent),
+        infeasible=tuple(names[i] for i in beyond),
     )
 
 

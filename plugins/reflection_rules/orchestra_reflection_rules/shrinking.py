@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core import ConfigurationEvidence, RungEvidence
+from orchestra_core.statistics.dominance import Burden, front_step
 from orchestra_core.statistics.feasibility import mean_exceeds, percentile_exceeds
 from orchestra_core.statistics.neighbours import coded, equivalence
 from orchestra_core.statistics.racing import RaceStep, race_step
@@ -26,22 +28,39 @@ def shrink(evidence: RungEvidence, beyond: Sequence[int]) -> RaceStep:
     scores, finer = np.stack([c.scores for c in chosen]), np.stack([c.finer for c in chosen])
     grid = evidence.plan.experiment.stages.grid
     parameters = [evidence.plan.configuration(c.config_id).parameters for c in chosen]
-    keep = affordable(evidence)
-    step = race_step(
+    keep, minimize = affordable(evidence), evidence.plan.experiment.objective.minimize
+    field = len(evidence.plan.stage("grid").config_ids)
+    burden = _burden(evidence, chosen, field)
+    one_step = (
+        partial(race_step, field=field) if minimize is None else partial(front_step, burden=burden)
+    )
+    step = one_step(
         scores,
         finer,
         delta=grid.delta,
-        field=len(evidence.plan.stage("grid").config_ids),
         keep_at_most=keep if keep < len(rows) else None,
         alike=equivalence(scores, finer, coded(parameters), grid.epsilon),
         eligible=_keeping_limits(evidence, chosen),
-        cheapest=lambda group: _cheapest(chosen, group),
+        cheapest=lambda group: _cheapest(chosen, group, minimize),
     )
     return RaceStep(
         survivors=tuple(rows[i] for i in step.survivors),
         certain=(*beyond, *(rows[i] for i in step.certain)),
         equivalent=tuple(rows[i] for i in step.equivalent),
         forced=tuple(rows[i] for i in step.forced),
+    )
+
+
+def _burden(evidence: RungEvidence, chosen: Sequence[ConfigurationEvidence], field: int) -> Burden:
+    """What the second objective, if there is one, minimises; as far as it was measured."""
+    metric = evidence.plan.experiment.objective.minimize or ""
+    figures = [c.metrics.get(metric) for c in chosen]
+    taken = [c.latencies_ms if metric in PERCENTILES else c.costs for c in chosen]
+    return Burden(
+        figures=np.array([np.inf if f is None else f for f in figures]),
+        samples=[np.zeros(0) if t is None else t for t in taken],
+        field=field,
+        looks=evidence.rungs,
     )
 
 
@@ -84,20 +103,24 @@ def _keeping_limits(
     return np.array([all(f is None or f <= limit for f, limit in row) for row in figures], dtype=bool)
 
 
-def _cheapest(chosen: Sequence[ConfigurationEvidence], group: Sequence[int]) -> int:
-    """The materially cheapest, then fastest, of equivalent rows; else the first in plan order.
+def _cheapest(
+    chosen: Sequence[ConfigurationEvidence], group: Sequence[int], minimize: str | None
+) -> int:
+    """The materially fastest, then cheapest, of equivalent rows; else the first in plan order.
 
-    The median time is compared: of the few requests timed so far, the p95 is the slowest one.
+    The median time is compared: of the few requests timed so far, the p95 is the slowest one. Where
+    cost is to be minimised, time does not count; where time is, a few milliseconds do.
     """
     standings = [
         Standing(
             config_id=str(i),
             quality=0.0,
             finer=float(chosen[i].finer.mean()),
-            latency=chosen[i].metrics.get("p50_ms"),
+            latency=None if minimize == "cost_per_query" else chosen[i].metrics.get("p50_ms"),
             cost=chosen[i].metrics.get("cost_per_query"),
         )
         for i in sorted(group)
     ]
-    found = best(standings, material_ms=MATERIAL_MS, material_share=MATERIAL_SHARE)
+    material_ms = MATERIAL_MS if minimize is None else 0.0
+    found = best(standings, material_ms=material_ms, material_share=MATERIAL_SHARE)
     return int(found.config_id)

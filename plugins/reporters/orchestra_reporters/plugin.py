@@ -9,7 +9,7 @@ from orchestra_reporters.settings import ReportersSettings
 from orchestra_reporters.writing import write_all
 
 if TYPE_CHECKING:
-    from orchestra_core.payloads import ReportRequest
+    from orchestra_core.payloads import LoadReportRequest, ReportRequest
 
 
 @hookimpl
@@ -24,3 +24,14 @@ def orchestra_report(request: ReportRequest) -> None:
     settings = request.settings
     chosen = settings if isinstance(settings, ReportersSettings) else ReportersSettings()
     write_all(request.report, chosen, request.artifacts)
+
+
+@hookimpl
+def orchestra_load_report(request: LoadReportRequest) -> None:
+    """Draw latency against rate."""
+    settings = request.settings
+    chosen = settings if isinstance(settings, ReportersSettings) else ReportersSettings()
+    if chosen.plots:
+        from orchestra_reporters.latency_rate_png import render
+
+        request.artifacts.write_bytes("latency_rate.png", render(request.report, chosen))

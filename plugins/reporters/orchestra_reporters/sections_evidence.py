@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestra_reporters.failures_csv import top_failures
 from orchestra_reporters.markdown import bullets, escape, table
 from orchestra_reporters.ranking import everyone, queries, ranked
-from orchestra_reporters.units import MISSING, figure, unit_of
+from orchestra_reporters.units import MISSING, figure, unit_of, with_unit
 from orchestra_reporters.writing import artifact_names
 
 if TYPE_CHECKING:
@@ -46,8 +46,18 @@ def _spent(report: Report) -> str:
     return (
         f"\nThe race took {spent:,} evaluations, {share}. Certain drops are settled by the evidence;"
         " equivalent ones are as good as a cheaper one that stayed; forced drops only kept the race"
-        f" within its budget.{_regret(report)}\n"
+        f" within its budget.{_regret(report)}{_infeasible(report)}\n"
     )
+
+
+def _infeasible(report: Report) -> str:
+    limits = sorted(report.objective.subject_to.items())
+    gone = list(dict.fromkeys(c for decision in report.decisions for c in decision.infeasible))
+    if not gone or not limits:
+        return ""
+    told = " and ".join(f"{name} ≤ {with_unit(limit, unit_of(name))}" for name, limit in limits)
+    listed = ", ".join(map(escape, gone[:10])) + (", …" if len(gone) > 10 else "")
+    return f" Of the certain drops, {len(gone)} cannot keep {told}: {listed}."
 
 
 def _regret(report: Report) -> str:
@@ -55,6 +65,35 @@ def _regret(report: Report) -> str:
         return ""
     bound = figure(report.regret_bound, unit_of(report.objective.maximize))
     return f" The best of those is better than the leader by at most about {bound}."
+
+
+def front(report: Report) -> str:
+    """With a second objective: everybody of whom no other is better in both."""
+    metric, minimize = report.objective.maximize, report.objective.minimize
+    if minimize is None or not report.front:
+        return ""
+    rows = [_on_front(report.candidate(config_id), report, minimize) for config_id in report.front]
+    challenger = {
+        "quality": f"the one with the highest {metric}",
+        "knee": f"the knee, past which {metric} costs more than before",
+    }[report.objective.select]
+    note = (
+        f"\nWhoever reached the end of the race and is not beaten in both {metric} and {minimize},"
+        f" as measured on tuning queries. The A/B tries {challenger}; the others are here to choose"
+        " from.\n"
+    )
+    return table(("Configuration", metric, minimize, "Unit", "Queries"), rows) + note
+
+
+def _on_front(candidate: Candidate, report: Report, minimize: str) -> tuple[object, ...]:
+    unit, metrics = unit_of(minimize), candidate.metrics
+    return (
+        candidate.config_id,
+        figure(metrics.get(report.objective.maximize), ""),
+        figure(metrics.get(minimize), unit),
+        unit,
+        queries(candidate) or MISSING,
+    )
 
 
 def candidates(report: Report, limit: int) -> str:
@@ -107,6 +146,16 @@ def failures(report: Report, limit: int) -> str:
     total = sum(report.failures.values())
     note = f"\n{total:,} failed requests in all, for {len(report.failures)} reason(s).\n"
     return table(("Reason", "Requests"), top_failures(report, limit)) + note
+
+
+def documents(report: Report) -> str:
+    """Whether target and dataset speak of the same documents."""
+    if report.ids is None or report.ids.share is None:
+        return ""
+    sides = ("Target", report.ids.retrieved), ("Dataset", report.ids.dataset)
+    rows = [(side, ", ".join(examples)) for side, examples in sides]
+    share = f"{100 * report.ids.share:.4g} % of the ids that smoke retrieved are in the corpus."
+    return f"{share}\n\n{table(('Side', 'Examples'), rows)}"
 
 
 def warnings(report: Report) -> str:

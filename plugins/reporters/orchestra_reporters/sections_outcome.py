@@ -12,6 +12,12 @@ from orchestra_reporters.units import MISSING, figure, p_value, unit_of, with_un
 if TYPE_CHECKING:
     from orchestra_core.report import MetricDifference, Metrics, Report, Verdict
 
+_SUPPOSED = {
+    "failed_drop": "With the {:,} failed queries left out of both arms",
+    "failed_zero": "With the {:,} failed queries counted as zero",
+    "unjudged_relevant": "Were all {:,} unjudged documents that were found relevant",
+}
+
 
 def asked(report: Report) -> str:
     """What the user wanted to know, and what finding out has taken."""
@@ -19,7 +25,7 @@ def asked(report: Report) -> str:
     limits = [f"{name} ≤ {with_unit(limit, unit_of(name))}" for name, limit in _limits(report)]
     rows = [
         ("Dataset", report.dataset),
-        ("Objective", "; ".join([f"maximise {objective.maximize}", *limits])),
+        ("Objective", "; ".join([f"maximise {objective.maximize}", *_second(report), *limits])),
         ("Baseline", report.baseline.config_id),
         ("Configurations", f"{len(everyone(report)):,} with the baseline"),
         ("Status", report.status.replace("_", " ")),
@@ -29,6 +35,10 @@ def asked(report: Report) -> str:
         ("Cost", with_unit(report.cost_usd, "USD")),
     ]
     return table(("", ""), rows) + _error(report)
+
+
+def _second(report: Report) -> list[str]:
+    return [f"minimise {report.objective.minimize}"] if report.objective.minimize else []
 
 
 def _limits(report: Report) -> list[tuple[str, float]]:
@@ -94,6 +104,37 @@ def _difference(row: MetricDifference) -> tuple[str, ...]:
     )
 
 
+def moved(report: Report) -> str:
+    """The queries that moved most each way, with both scores of the objective."""
+    verdict = report.verdict
+    if verdict is None or not (verdict.gained or verdict.lost):
+        return ""
+    header = ("Query", "Text", "Baseline", "Challenger")
+    parts = []
+    for title, queries in (("For the better", verdict.gained), ("For the worse", verdict.lost)):
+        rows = [(q.query_id, q.text, figure(q.baseline, ""), figure(q.challenger, "")) for q in queries]
+        body = table(header, rows, right=2) if rows else "none\n"
+        parts.append(f"{title}:\n\n{body}")
+    return f"By {escape(verdict.metric)}, ten each way at most.\n\n" + "\n".join(parts)
+
+
+def _proportion(verdict: Verdict) -> list[str]:
+    """How much was judged, and what other ways of counting would say."""
+    facts = []
+    if verdict.judged is not None:
+        shares = figure(verdict.judged.baseline, ""), figure(verdict.judged.challenger, "")
+        facts.append(
+            f"{escape(verdict.judged.metric)}: {shares[0]} (baseline), {shares[1]} (challenger)"
+        )
+    for other in verdict.alternatives:
+        delta, interval = change(other.row, "")
+        affected = _SUPPOSED[other.assumption].format(other.affected)
+        kind = other.kind.replace("_", " ")
+        figures = f"{figure(other.row.baseline, '')} and {figure(other.row.challenger, '')}"
+        facts.append(f"{affected}: {figures}, {delta} ({interval}), {kind}")
+    return facts
+
+
 def _ab_facts(verdict: Verdict) -> list[str]:
     facts = [
         f"Baseline: {escape(verdict.baseline)}",
@@ -103,6 +144,10 @@ def _ab_facts(verdict: Verdict) -> list[str]:
     ]
     if verdict.queries_needed is not None:
         facts.append(f"About {verdict.queries_needed:,} queries in all would probably settle it")
+    if verdict.kind == "inconclusive" and verdict.detectable is not None:
+        smallest = figure(verdict.detectable, "")
+        facts.append(f"The smallest difference that so many queries show, 4 times in 5: {smallest}")
+    facts += _proportion(verdict)
     if verdict.test:
         facts.append(f"Method: {escape(verdict.test)}")
     return facts + [f"Warning: {escape(warning)}" for warning in verdict.warnings]

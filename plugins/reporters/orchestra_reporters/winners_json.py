@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestra_core.artifacts import json_bytes
+from orchestra_reporters.sections_latency import timed_arms
 
 if TYPE_CHECKING:
     from orchestra_core.report import Report
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _WINNER = ("config_id", "metrics", "parameters", "is_baseline")
 _AB = ("diff_table", "baseline", "challenger", "test", "reason", "metric", "queries", "confidence")
 _AB_MORE = ("looks", "wins", "ties", "losses", "queries_needed", "warnings")
+_AB_PROPORTION = ("detectable", "judged", "alternatives", "gained", "lost")
 
 
 def render(report: Report, _settings: ReportersSettings) -> bytes:
@@ -30,6 +32,7 @@ def content(report: Report) -> dict[str, Any]:
         "fingerprints": _fingerprints(report),
         "winner": _winner(report),
         "ab": _ab(report),
+        "front": _front(report),
         "grid_decision": decision.model_dump(mode="json") if decision else None,
     }
 
@@ -37,6 +40,17 @@ def content(report: Report) -> dict[str, Any]:
 def _fingerprints(report: Report) -> dict[str, Any]:
     plugins = {plugin.name: plugin.version for plugin in report.plugins}
     return {**report.fingerprint, "plan_hash": report.plan_hash, "plugins": plugins}
+
+
+def _front(report: Report) -> list[dict[str, Any]] | None:
+    """With a second objective, everybody of whom no other is better in both; else None."""
+    if report.objective.minimize is None:
+        return None
+    found = [report.candidate(config_id) for config_id in report.front]
+    return [
+        {"config_id": c.config_id, "metrics": dict(c.metrics), "parameters": dict(c.parameters)}
+        for c in found
+    ]
 
 
 def _winner(report: Report) -> dict[str, Any]:
@@ -51,4 +65,10 @@ def _winner(report: Report) -> dict[str, Any]:
 
 def _ab(report: Report) -> dict[str, Any]:
     known = report.verdict.model_dump(mode="json") if report.verdict else {}
-    return {"verdict": known.get("kind"), **{key: known.get(key) for key in (*_AB, *_AB_MORE)}}
+    keys = (*_AB, *_AB_MORE, *_AB_PROPORTION)
+    timed = {arm: probe.model_dump(mode="json") for arm, probe in timed_arms(report)}
+    return {
+        "verdict": known.get("kind"),
+        **{key: known.get(key) for key in keys},
+        "latency": {"load": report.ab_load, **timed} if timed else None,
+    }

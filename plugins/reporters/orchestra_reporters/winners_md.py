@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_reporters import sections_evidence, sections_outcome
+from orchestra_reporters import sections_evidence, sections_latency, sections_outcome
 from orchestra_reporters.markdown import escape, section
 from orchestra_reporters.story import verdict_line
 
@@ -20,10 +20,14 @@ def render(report: Report, settings: ReportersSettings) -> bytes:
         section("What was asked", sections_outcome.asked(report)),
         section("Winner", sections_outcome.winner(report)),
         section("A/B against the baseline", sections_outcome.ab(report)),
+        section("Latency", sections_latency.arms(report)),
+        section("Queries that moved most", sections_outcome.moved(report)),
         section("Publication", sections_outcome.publication(report)),
         section("Race", sections_evidence.race(report)),
+        section("Front", sections_evidence.front(report)),
         section("Candidates", sections_evidence.candidates(report, settings.top_n_candidates)),
         section("Decisions and rulings", sections_evidence.decisions(report)),
+        section("Documents", sections_evidence.documents(report)),
         section("Failures", sections_evidence.failures(report, settings.top_n_failures)),
         section("Warnings", sections_evidence.warnings(report)),
         section("Plugins and fingerprint", sections_evidence.provenance(report)),

@@ -16,9 +16,10 @@ from orchestra_reporters.settings import ReportersSettings
 from orchestra_reporters.units import figure, p_value, significant, unit_of
 
 from orchestra_core.report import Verdict
+from orchestra_core.testing import reports
 
 SETTINGS = ReportersSettings()
-TOP = ["run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "grid_decision"]
+TOP = ["run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "front", "grid_decision"]
 
 
 def document(report):
@@ -45,6 +46,26 @@ def test_winners_json_of_a_win(make_report):
     assert found["grid_decision"]["kind"] == "shrink"
     assert found["fingerprints"]["plan_hash"] == report.plan_hash
     assert found["fingerprints"]["documents"] == 1200
+
+
+def test_each_arm_tells_its_latency_with_intervals_and_its_errors():
+    report = reports.win()
+    latency = document(report)["ab"]["latency"]
+    assert latency["load"] == "open, 50/s poisson"
+    assert latency["baseline"]["latency"]["p95_ms"] == {"value": 2.0, "ci_low": 1.8, "ci_high": 2.4}
+    assert latency["challenger"]["errors"] == {"timeout": 3}
+    text = page(report)
+    assert "open, 50/s poisson" in text
+    row = next(line for line in text.splitlines() if line.startswith("| challenger | "))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1] == "1.40 ms (1.26 to 1.68)"
+    assert cells[4:] == ["197 of 200", "timeout: 3", "0.120 ms"]
+
+
+def test_without_timed_requests_nothing_is_told_of_latency(make_report):
+    report = make_report("win", 5)
+    assert document(report)["ab"]["latency"] is None
+    assert "## Latency" not in page(report)
 
 
 def test_winners_json_keeps_its_shape_without_winner_and_verdict(make_report):
@@ -179,3 +200,28 @@ def test_a_difference_and_its_interval_have_the_same_decimals(make_report):
     assert change(row, "ms") == ("+0.100", "-0.050 to +0.250")
     nothing = row.model_copy(update={"delta": 0.0, "ci_low": None})
     assert change(nothing, "ms") == ("0.000", "–")
+
+
+def test_the_page_tells_what_a_verdict_hangs_on(make_report):
+    from orchestra_core.report import Alternative, IdOverlap, MovedQuery
+
+    report = make_report("inconclusive", 5)
+    row = report.verdict.diff_table[0]
+    judged = row.model_copy(update={"metric": "judged@10", "baseline": 0.11, "challenger": 0.12})
+    up = MovedQuery(query_id="q7", text="how | to save?", baseline=0.0, challenger=1.0)
+    other = Alternative(assumption="unjudged_relevant", kind="win", row=row, affected=1234)
+    changes = {"gained": (up,), "judged": judged, "alternatives": (other,), "detectable": 0.0312}
+    verdict = report.verdict.model_copy(update=changes)
+    ids = IdOverlap(share=0.25, retrieved=("x1",), dataset=("d1", "d2"))
+    report = report.model_copy(update={"verdict": verdict, "ids": ids})
+    text = page(report)
+    assert r"| q7 | how \| to save? | 0.0000 | 1.0000 |" in text
+    assert "For the worse:\n\nnone" in text
+    assert "judged@10: 0.1100 (baseline), 0.1200 (challenger)" in text
+    assert "Were all 1,234 unjudged documents that were found relevant: " in text
+    assert "4 times in 5: 0.0312" in text
+    assert "25 % of the ids" in text
+    assert "| Dataset | d1, d2 |" in text
+    found = document(report)["ab"]
+    assert found["gained"][0]["query_id"] == "q7"
+    assert found["detectable"] == 0.0312

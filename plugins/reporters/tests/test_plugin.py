@@ -36,6 +36,7 @@ def test_its_hooks_are_orchestras():
     assert {caller.name for caller in manager.get_hookcallers(plugin)} == {
         "orchestra_settings",
         "orchestra_report",
+        "orchestra_load_report",
     }
     assert plugin.orchestra_settings() is ReportersSettings
 

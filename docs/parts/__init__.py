@@ -1,0 +1,1 @@
+"""What `docs/generate.py` writes into the pages, one kind of part a module."""

@@ -1,0 +1,78 @@
+"""An answer as callers see it, and the failure that a status stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestra_core.errors import RequestFailed
+from orchestra_core.outbound.reading import Headers, Sizes, parse_json
+from orchestra_core.outbound.retrying import LONGEST_RETRY_AFTER_S, retry_after
+from orchestra_core.outbound.transport import Raw
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_EXCERPT = 200
+_HINTS = {
+    400: "The target did not understand the request; compare the mapping with its documentation.",
+    401: "Set runner.headers.Authorization, by ${env:…}; redirects are followed without it.",
+    403: "The credentials of runner.headers do not suffice.",
+    404: "Compare runner.base_url and the mapping's path with what the target serves.",
+    413: "Ask for less at once.",
+    429: "Lower runner.rate_limit_per_sec, or concurrency.",
+}
+
+
+@dataclass(slots=True)
+class Story:
+    """What a request took so far, over all its attempts; times in seconds."""
+
+    attempts: int = 0
+    """How often it was sent, redirects included."""
+    backoff_s: float = 0.0
+    held_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A good answer (2xx), and what it took."""
+
+    status: int
+    headers: Headers
+    body: bytes = field(repr=False)
+    attempts: int
+    latency_ms: float
+    """As a user would feel it: from the first attempt to the end of the answer, pauses included."""
+    backoff_ms: float
+    """The part of `latency_ms` spent in pauses before repetitions."""
+    held_ms: float
+    """Before and between attempts, for Orchestra's own limits; no part of `latency_ms`."""
+    sizes: Sizes = field(default_factory=Sizes, repr=False)
+
+    def json(self) -> Any:
+        """The body as JSON values. Raises RequestFailed (`not_json`, `too_deep`)."""
+        try:
+            return parse_json(self.body, self.sizes)
+        except RequestFailed as error:
+            raise self.spent_on(error) from error
+
+    def spent_on(self, error: RequestFailed) -> RequestFailed:
+        """The error, with what this answer took."""
+        error.attempts, error.latency_ms = self.attempts, self.latency_ms
+        error.backoff_ms, error.held_ms = self.backoff_ms, self.held_ms
+        return error
+
+
+def status_failure(raw: Raw) -> RequestFailed:
+    """The failure of an answer that is neither good nor a redirect."""
+    excerpt = " ".join(raw.body[:_EXCERPT].decode("utf-8", "replace").split())
+    server_side = raw.status >= 500
+    usual = "Look at the target's log." if server_side else _HINTS[400]
+    hint = _HINTS.get(raw.status, usual)
+    details: dict[str, Any] = {"status": raw.status}
+    wanted = retry_after(raw.headers["retry-after"]) if "retry-after" in raw.headers else None
+    if wanted is not None and raw.status in (429, 503):
+        details["retry_after_s"] = wanted
+        if wanted > LONGEST_RETRY_AFTER_S:
+            hint = f"It wants to be left alone for {wanted:.0f} s; try again then."
+    told = f"the target answered {raw.status}" + (f": {excerpt}" if excerpt else "")
+    return RequestFailed(f"http_{raw.status}", told, hint=hint, details=details)

@@ -1,0 +1,94 @@
+"""Header values from environment variables, and their removal from everything that is written down."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestra_core.errors import ExperimentError
+
+HIDDEN = "[redacted]"
+SHORTEST = 4
+"""Shorter values are no secrets, and taking them out would tear holes into any text."""
+_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_OURS = frozenset(
+    ("host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding")
+)
+
+
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Names and templates of `runner.headers`. Raises ValueError; no variable is read."""
+    for name, template in headers.items():
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"'{name[:40]}' is no name of a header")
+        if name.lower() in _OURS:
+            raise ValueError(f"the header '{name}' is set by Orchestra itself")
+        if not _VARIABLE.search(template):
+            # The value is not shown: it may be the secret.
+            raise ValueError(
+                f"the value of '{name}' must come from an environment variable: "
+                "write ${env:NAME}, for example 'Bearer ${env:SEARCH_TOKEN}'"
+            )
+        if re.search(r"[^\x20-\x7e]", template):
+            raise ValueError(f"the value of '{name}' holds characters that no header may hold")
+    return headers
+
+
+class Secrets:
+    """The values of one run. Never shown: not by repr, not in an error, not in a journal."""
+
+    def __init__(self, templates: Mapping[str, str], environ: Mapping[str, str]) -> None:
+        """Raises ExperimentError for a variable that is not set, or cannot stand in a header."""
+        self._values: set[str] = set()
+        self.headers = tuple(
+            (name.encode(), self._filled(name, template, environ).encode())
+            for name, template in templates.items()
+        )
+        forms = {form for value in self._values for form in (value, json.dumps(value)[1:-1])}
+        longest_first = sorted((f for f in forms if len(f) >= SHORTEST), key=len, reverse=True)
+        self._pattern = "|".join(map(re.escape, longest_first))
+        self._text = re.compile(self._pattern)
+        self._bytes = re.compile(self._pattern.encode())
+
+    def _filled(self, name: str, template: str, environ: Mapping[str, str]) -> str:
+        return _VARIABLE.sub(lambda match: self._read(name, match[1], environ), template)
+
+    def _read(self, name: str, variable: str, environ: Mapping[str, str]) -> str:
+        value = environ.get(variable, "").strip()
+        where = f"runner.headers.{name}"
+        if not value:
+            raise ExperimentError(
+                f"the environment variable {variable} is not set", where=where, hint=f"Set {variable}."
+            )
+        if re.search(r"[^\x20-\x7e]", value):
+            raise ExperimentError(
+                f"the environment variable {variable} holds characters that no header may hold",
+                where=where,
+                hint="Headers are of printable ASCII characters in one line.",
+            )
+        self._values.add(value)
+        return value
+
+    def redact(self, text: str) -> str:
+        """The text without any of the values."""
+        return self._text.sub(HIDDEN, text) if self._pattern else text
+
+    def redact_bytes(self, content: bytes) -> bytes:
+        """The same for what a target sent: one that echoes a token does not spread it."""
+        return self._bytes.sub(HIDDEN.encode(), content) if self._pattern else content
+
+    def redact_json(self, value: Any) -> Any:
+        """The same for JSON values, keys included."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, Mapping):
+            return {self.redact(str(key)): self.redact_json(inner) for key, inner in value.items()}
+        if isinstance(value, Iterable):
+            return [self.redact_json(inner) for inner in value]
+        return value
+
+    def __repr__(self) -> str:
+        return f"<Secrets for {len(self.headers)} headers>"

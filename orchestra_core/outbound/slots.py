@@ -1,0 +1,45 @@
+"""How many requests may be under way at one target: more while it copes, half when it says no."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+CEILING = 512.0
+
+
+@dataclass
+class Slots:
+    """Additive increase, multiplicative decrease (as in TCP). Safe to use from several threads.
+
+    The limit starts at the ceiling, so callers alone decide how much is under way. A refusal (429, 503
+    or a timeout) halves what was under way then; after that each whole round of answers allows one
+    more. Refusals of requests that were sent before the last halving say nothing new.
+    """
+
+    limit: float = CEILING
+    under_way: int = 0
+    _halved_at: float = -1.0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def take(self, seconds: float) -> bool:
+        """Wait for a slot; False when `seconds` were not enough."""
+        with self._changed:
+            if self.under_way >= int(self.limit) and not self._changed.wait_for(
+                lambda: self.under_way < int(self.limit), max(0.0, seconds)
+            ):
+                return False
+            self.under_way += 1
+            return True
+
+    def give_back(self, began: float = 0.0, *, refused: bool | None = None) -> None:
+        """The request that began at `began` (monotonic seconds) is over; None: it was not sent."""
+        with self._changed:
+            if refused and began >= self._halved_at:
+                self.limit = max(1.0, min(self.limit, self.under_way) / 2)
+                self._halved_at = time.monotonic()
+            elif refused is False:
+                self.limit = min(CEILING, self.limit + 1 / self.limit)
+            self.under_way -= 1
+            self._changed.notify(2)  # the limit may have grown by one as well

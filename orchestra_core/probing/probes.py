@@ -1,0 +1,136 @@
+"""Probe one open target: at one load, or at rate after rate in search of the highest.
+
+Whatever was measured before a Ctrl-C is kept, so that the caller can show it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestra_core.errors import BudgetExhausted
+from orchestra_core.journal.events import now
+from orchestra_core.observation import LatencySample
+from orchestra_core.probing.figures import LoadFigures, LoadReport
+from orchestra_core.probing.measuring import figures_of, requests_in
+from orchestra_core.probing.opening import OpenTarget
+from orchestra_core.probing.searching import climb
+from orchestra_core.runner import Load
+
+Tell = Callable[[int, int | None], None]
+"""Called with how many samples there are, and how many there will be where that is known."""
+Ending = Literal["found", "time", "limits", "interrupted"]
+
+
+@dataclass
+class Probe:
+    """One load on one target, for so many seconds."""
+
+    target: OpenTarget
+    load: Load
+    seconds: float
+    tell: Tell = lambda _done, _all: None
+    samples: list[LatencySample] = field(default_factory=list)
+    interrupted: bool = False
+
+    def run(self) -> LoadFigures:
+        """Drive the load to its end or to a Ctrl-C. Raises BudgetExhausted, or the runner's error."""
+        try:
+            if self.load.mode == "open":
+                self._arrivals()
+            else:
+                self._clients()
+        except KeyboardInterrupt:
+            self.interrupted = True
+        return figures_of(self.samples, self.load, seed=self.target.plan.experiment.seed)
+
+    def _arrivals(self) -> None:
+        requests = requests_in(self.load, self.seconds)
+        for sample in self.target.probe(self.load, requests):
+            self._take(sample, requests)
+
+    def _clients(self) -> None:
+        """A closed loop has no schedule: as many requests as fit into the time and the limits."""
+        requests = max(1, self.target.requests_left - self.load.warmup)
+        ends: float | None = None
+        with closing(self.target.probe(self.load, requests)) as samples:
+            for sample in samples:
+                self._take(sample, None)
+                ends = ends or time.monotonic() + self.seconds
+                if time.monotonic() >= ends:
+                    return
+
+    def _take(self, sample: LatencySample, requests: int | None) -> None:
+        self.samples.append(sample)
+        self.tell(len(self.samples), requests)
+
+
+@dataclass
+class Search:
+    """For the highest rate at which p95 keeps a limit, failures counted as endlessly slow."""
+
+    target: OpenTarget
+    first: Load
+    """The load to begin with; later ones differ in their rate."""
+    limit_ms: float
+    step_seconds: float
+    within_seconds: float
+    steps: list[LoadFigures] = field(default_factory=list)
+    ended: Ending = "found"
+
+    def run(self, tell: Callable[[LoadFigures, bool], None]) -> None:
+        """Try rates until the highest is known well enough; `tell` hears which kept the limit."""
+        deadline = time.monotonic() + self.within_seconds
+        rates = climb(self.first.rate)
+        held: bool | None = None
+        try:
+            while (rate := _following(rates, held)) is not None:
+                if time.monotonic() + self.step_seconds > deadline:
+                    self.ended = "time"
+                    return
+                probe = Probe(self.target, self._load_at(rate), self.step_seconds)
+                figures = probe.run()
+                if probe.interrupted:
+                    raise KeyboardInterrupt
+                self.steps.append(figures)
+                held = self.kept(figures)
+                tell(figures, held)
+        except BudgetExhausted:
+            self.ended = "limits"
+        except KeyboardInterrupt:
+            self.ended = "interrupted"
+
+    def kept(self, figures: LoadFigures) -> bool:
+        """Whether a step kept the limit."""
+        p95 = figures.p95_with_errors_ms
+        return p95 is not None and p95 <= self.limit_ms
+
+    def report(self, load_id: str) -> LoadReport:
+        """All steps so far, and the highest rate that held."""
+        rates = [step.rate for step in self.steps if step.rate and self.kept(step)]
+        return LoadReport(
+            load_id=load_id,
+            created_at=now(),
+            dataset=self.target.plan.dataset,
+            config_id=self.target.configuration.config_id,
+            limit_ms=self.limit_ms,
+            step_seconds=self.step_seconds,
+            steps=tuple(self.steps),
+            highest_rate=max(rates, default=None),
+            ended=self.ended,
+        )
+
+    def _load_at(self, rate: float) -> Load:
+        first = self.first
+        return Load("open", warmup=first.warmup, rate=rate, arrivals=first.arrivals, seed=first.seed)
+
+
+def _following(rates: Generator[float, bool, None], held: bool | None) -> float | None:
+    """The next rate of `climb`; None when it has seen enough."""
+    try:
+        return next(rates) if held is None else rates.send(held)
+    except StopIteration:
+        return None

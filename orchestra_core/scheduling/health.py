@@ -1,0 +1,24 @@
+"""Whether a target can be asked at all."""
+
+from __future__ import annotations
+
+from orchestra_core.errors import HealthFailed, describe_error
+from orchestra_core.runner import Health, Runner
+
+
+def healthy(runner: Runner) -> Health:
+    """The runner's health. Raises HealthFailed when it is not well, or could not even say so."""
+    health = _ask(runner)
+    if health.ok:
+        return health
+    raise HealthFailed(
+        health.message or "the target is not usable", hint=health.hint, details=health.details
+    )
+
+
+def _ask(runner: Runner) -> Health:
+    try:
+        return runner.health()
+    except Exception as error:
+        described = describe_error(error)
+        return Health(False, described["msg"], described["hint"], described["details"])

@@ -1,0 +1,188 @@
+"""The one driver of every probe: when requests are sent, and from when their latency counts.
+
+A runner hands it a function that asks its target once; no runner needs to know of arrivals, clients
+or clocks. Public, for plugin authors: `orchestra_core.drive`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
+from math import ceil
+from queue import SimpleQueue
+from random import Random
+
+from orchestra_core.errors import describe_error
+from orchestra_core.observation import Answer, Failure, LatencySample, Query
+from orchestra_core.runner import Load
+
+Ask = Callable[[Query], Answer]
+PATIENCE_S = 1.0
+"""An arrival that found no free client for so long is not sent any more: it failed, `saturated`."""
+BLOCK_S = 1.0
+"""How long one arm of a comparison is asked before it is the other's turn, where queries suffice."""
+FAREWELL_S = 1.0
+"""How long a probe that was abandoned waits for requests that are under way."""
+
+
+def drive(config_id: str, queries: Sequence[Query], load: Load, ask: Ask) -> Iterator[LatencySample]:
+    """One sample per query, as they are answered; `load.warmup` requests go before, unreported.
+
+    `closed`: `load.concurrency` clients, each asking the next query when it has its answer. `open`:
+    query i is due at the i-th arrival, whether or not earlier ones were answered, and its latency
+    counts from there: a stalled target cannot hide its queue ("coordinated omission", Tene 2013). Up
+    to `load.outstanding` requests are under way at once; an arrival that waited `PATIENCE_S` for one
+    of them to end is a failure of reason `saturated`.
+
+    `ask` is called from several threads. An exception from it becomes a failure: `timeout` for a
+    TimeoutError, else an Orchestra error's code or the name of its class. Nothing is sent before the
+    first sample is asked for, and nothing more once the iterator is closed.
+    """
+    if not queries:
+        return
+    traffic = _Traffic(config_id, (*islice(cycle(queries), load.warmup), *queries), load, ask)
+    try:
+        traffic.begin()
+        for _ in range(load.warmup + len(queries)):
+            found = traffic.done.get()
+            if isinstance(found, BaseException):
+                raise found
+            if found is not None:
+                yield found
+    finally:
+        traffic.end()
+
+
+def arrival_times(count: int, load: Load) -> list[float]:
+    """Seconds from the first request to each arrival, of length `count`, never falling.
+
+    `constant`: every 1/rate seconds. `poisson`: gaps are exponential with that mean and follow from
+    `load.seed` alone. Independent users arrive so; their bursts make queues that even arrivals hide.
+    """
+    if load.arrivals == "constant":
+        return [index / load.rate for index in range(count)]
+    random, now, times = Random(load.seed), 0.0, []  # noqa: S311 - a schedule is no secret
+    for _ in range(count):
+        times.append(now)
+        now += random.expovariate(load.rate)
+    return times
+
+
+def block_size(load: Load, queries: int, smallest: int) -> int:
+    """How many of `queries` one arm is asked before it is the other's turn.
+
+    `smallest` under a closed load. An open one needs `BLOCK_S` of arrivals, or no queue could form; but
+    there must be four turns for each: A B B A A B B A.
+    """
+    if load.mode == "closed":
+        return smallest
+    return max(smallest, min(ceil(load.rate * BLOCK_S), ceil(queries / 4)))
+
+
+class _Traffic:
+    """Clients, each a thread. Who holds the turn waits for the next arrival, then sends it.
+
+    There is no thread that only hands out work, so none can be late in doing so.
+    """
+
+    def __init__(self, config_id: str, queries: Sequence[Query], load: Load, ask: Ask) -> None:
+        self.done: SimpleQueue[LatencySample | BaseException | None] = SimpleQueue()
+        """An entry per request: None for a warm-up, an exception when a client itself broke."""
+        self._config_id, self._queries, self._load, self._ask = config_id, queries, load, ask
+        self._open = load.mode == "open"
+        self._most = min(load.outstanding if self._open else load.concurrency, len(queries))
+        self._times = arrival_times(len(queries), load) if self._open else []
+        self._turn, self._counting = threading.Lock(), threading.Lock()
+        self._over = threading.Event()
+        self._clients: list[threading.Thread] = []
+        self._free = 0
+        self._next = 0
+        self._began = self._origin = 0.0
+
+    def begin(self) -> None:
+        """Start the clock and the first client; others follow as they are needed."""
+        self._began = self._origin = time.perf_counter()
+        self._add_client()
+
+    def end(self) -> None:
+        """Send nothing more, and wait a moment for what is under way."""
+        self._over.set()
+        deadline = time.perf_counter() + FAREWELL_S
+        for client in tuple(self._clients):
+            client.join(max(0.0, deadline - time.perf_counter()))
+
+    def _add_client(self) -> None:
+        client = threading.Thread(target=self._serve, daemon=True)
+        with self._counting:
+            self._free += 1
+            self._clients.append(client)
+        client.start()
+
+    def _serve(self) -> None:
+        try:
+            while (taken := self._take()) is not None:
+                index, due = taken
+                sample = self._send(self._queries[index], due)
+                with self._counting:
+                    self._free += 1
+                self.done.put(None if index < self._load.warmup else sample)
+        except BaseException as error:  # whoever reads the samples must hear of it
+            self.done.put(error)
+
+    def _take(self) -> tuple[int, float] | None:
+        """The next request and when it is due on the performance clock; None when there is none."""
+        with self._turn:
+            if self._over.is_set() or self._next == len(self._queries):
+                return None
+            index, self._next = self._next, self._next + 1
+            self._ready_a_successor()
+            due = self._wait_for(index)
+            if index == self._load.warmup:
+                self._origin = due
+            return None if self._over.is_set() else (index, due)
+
+    def _ready_a_successor(self) -> None:
+        """Before waiting, so that the next arrival finds a client however long this request takes."""
+        with self._counting:
+            self._free -= 1
+            needed = self._free == 0 and len(self._clients) < self._most
+        if needed:
+            self._add_client()
+
+    def _wait_for(self, index: int) -> float:
+        if not self._open:
+            return time.perf_counter()
+        due = self._began + self._times[index]
+        self._over.wait(max(0.0, due - time.perf_counter()))
+        return due
+
+    def _send(self, query: Query, due: float) -> LatencySample:
+        sent = time.perf_counter()
+        answer = self._answer(query) if sent - due <= PATIENCE_S else self._saturated()
+        return LatencySample(
+            config_id=self._config_id,
+            query_id=query.query_id,
+            latency_ms=max(0.0, 1000 * (time.perf_counter() - due) - answer.held_ms),
+            scheduled_s=due - self._origin,
+            sent_s=sent - self._origin + answer.held_ms / 1000,
+            cost=answer.cost,
+            breakdown_ms=answer.breakdown_ms,
+            failure=answer.failure,
+            attempts=answer.attempts,
+        )
+
+    def _answer(self, query: Query) -> Answer:
+        try:
+            return self._ask(query)
+        except Exception as error:
+            described = describe_error(error)
+            reason = "timeout" if isinstance(error, TimeoutError) else described["type"]
+            return Answer(failure=Failure(reason, described["msg"], described["hint"]))
+
+    def _saturated(self) -> Answer:
+        message = (
+            f"not sent: {self._most} requests were under way for {PATIENCE_S:g} s after it was due"
+        )
+        return Answer(failure=Failure("saturated", message, "The target can't keep up with this rate."))

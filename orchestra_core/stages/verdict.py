@@ -1,0 +1,213 @@
+"""The verdict on two jobs over the same queries, and what puts it into proportion.
+
+Nothing is asked here: the same jobs give the same verdict to the last digit, in a run and in
+`orchestra verify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from orchestra_core.datasets import Dataset
+from orchestra_core.errors import MisalignedQueries
+from orchestra_core.evaluation.jobs import Job
+from orchestra_core.experiment import Experiment
+from orchestra_core.plan import Plan
+from orchestra_core.report import Alternative, MetricDifference, Verdict
+from orchestra_core.stages.comparison import arms_of, timing_rows
+from orchestra_core.stages.moved import moved_queries
+from orchestra_core.stages.otherwise import (
+    answered,
+    doubts,
+    judged_row,
+    other_failures,
+    unjudged_relevant,
+)
+from orchestra_core.statistics.judging import Arms, Judgement, Rules, judge, last_look
+from orchestra_core.statistics.spending import spend
+from orchestra_core.statistics.verdict import Settled
+
+MAX_FAILED_SHARE = 0.3
+"""More failed queries than this in an arm, and the A/B claims nothing."""
+MAX_UNTIMED_SHARE = 0.05
+"""More failed timed requests than this in an arm, and its margins are not shown to hold."""
+TEST = (
+    "paired by query; empirical likelihood interval for bounded differences; sign-flip randomisation "
+    "p-value for all looks, Holm over quality metrics; latency percentiles by paired bootstrap over "
+    "interleaved A B B A requests"
+)
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Baseline and challenger over the queries asked so far."""
+
+    experiment: Experiment
+    dataset: Dataset
+    baseline: Job
+    challenger: Job
+
+    @cached_property
+    def every(self) -> Arms:
+        """Both arms' scores on all queries, failed ones at zero."""
+        return arms_of(self.baseline, self.challenger, self.experiment.objective.maximize)
+
+    @cached_property
+    def counted(self) -> Arms:
+        """The scores that decide."""
+        return self._count(self.every)
+
+    @cached_property
+    def timings(self) -> list[MetricDifference]:
+        """Latency and cost, for the margins."""
+        section, seed = self.experiment.stages.ab, self.experiment.seed
+        return timing_rows(self.baseline, self.challenger, section.margin, section.confidence, seed)
+
+    def judge(self, arms: Arms, error: float) -> Judgement:
+        """One look at `arms` that may spend `error`. Raises MisalignedQueries, TooFewQueries."""
+        stages = self.experiment.stages
+        rules = Rules(stages.ab.confidence, stages.grid.epsilon, stages.ab.margin, self.experiment.seed)
+        judgement = judge(arms, rules, error, self.timings)
+        settled = doubt_failures(judgement.settled, self.baseline, self.challenger)
+        if settled is judgement.settled:
+            return judgement
+        return replace(judgement, settled=settled, queries_needed=None)
+
+    def look(self, error: float) -> Judgement | None:
+        """A look at what counts; None when it may spend nothing."""
+        return self.judge(self.counted, error) if error else None
+
+    def alternatives(self, error: float) -> tuple[Alternative, ...]:
+        """What counting failures or unjudged documents otherwise would say."""
+        objective, failed = self.experiment.objective.maximize, self.experiment.stages.ab.failed
+        kept = answered(self.baseline, self.challenger)
+        return (
+            *other_failures(self.every, kept, failed, lambda arms: self.judge(arms, error)),
+            *unjudged_relevant(
+                self.baseline,
+                self.challenger,
+                objective,
+                self.dataset.qrels,
+                lambda arms: self.judge(self._count(arms), error),
+            ),
+        )
+
+    def _count(self, arms: Arms) -> Arms:
+        """Without the queries that failed in either arm, if the experiment says so and two are left."""
+        kept = answered(self.baseline, self.challenger)
+        dropped = self.experiment.stages.ab.failed == "drop" and kept.sum() >= 2
+        return arms.take(kept) if dropped else arms
+
+
+def errors_of(plan: Plan) -> list[float]:
+    """What each look of the A/B may spend, so that all together keep the experiment's confidence."""
+    sizes = np.cumsum([len(rung) for rung in plan.stage("ab").rungs])
+    return spend(1 - plan.experiment.stages.ab.confidence, [int(size) for size in sizes])
+
+
+def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
+    """What the last look came to, with everything that puts it into proportion."""
+    baseline, challenger = pairing.baseline, pairing.challenger
+    objective = pairing.experiment.objective.maximize
+    settled, difference = judgement.settled, pairing.counted.difference
+    gained, lost = moved_queries(baseline, challenger, objective, pairing.dataset.queries)
+    verdict = Verdict(
+        kind=settled.kind,
+        reason=settled.reason,
+        metric=objective,
+        baseline=baseline.configuration.config_id,
+        challenger=challenger.configuration.config_id,
+        queries=judgement.queries,
+        looks=looks,
+        confidence=1 - judgement.error,
+        diff_table=(*judgement.rows, *pairing.timings),
+        wins=int((difference > 0).sum()),
+        ties=int((difference == 0).sum()),
+        losses=int((difference < 0).sum()),
+        queries_needed=judgement.queries_needed,
+        detectable=judgement.detectable,
+        judged=judged_row(baseline, challenger, objective),
+        alternatives=pairing.alternatives(judgement.error),
+        gained=gained,
+        lost=lost,
+        test=TEST,
+    )
+    warnings = (*settled.warnings, *_failure_warnings(pairing), *doubts(verdict))
+    return verdict.model_copy(update={"warnings": warnings})
+
+
+def decide(plan: Plan, dataset: Dataset, arms: Iterable[tuple[Job, Job]]) -> Verdict:
+    """The verdict on baseline and challenger as they are after each block of queries.
+
+    No more of `arms` is taken than looks are needed. Raises MisalignedQueries, TooFewQueries.
+    """
+    seen: list[Pairing] = []
+
+    def looks() -> Iterator[Judgement | None]:
+        for jobs, error in zip(arms, errors_of(plan), strict=False):
+            seen.append(Pairing(plan.experiment, dataset, *jobs))
+            yield seen[-1].look(error)
+
+    count, judgement = last_look(looks())
+    return verdict_of(seen[-1], count, judgement)
+
+
+def replay(plan: Plan, dataset: Dataset, baseline: Job, challenger: Job) -> Verdict:
+    """The verdict that a finished A/B came to, look by look, from its two jobs.
+
+    Raises MisalignedQueries, TooFewQueries.
+    """
+    if baseline.query_ids != challenger.query_ids:
+        raise MisalignedQueries("the A/B's arms were not asked the same queries")
+    return decide(plan, dataset, _heads(plan, baseline, challenger))
+
+
+def _heads(plan: Plan, baseline: Job, challenger: Job) -> Iterator[tuple[Job, Job]]:
+    asked: tuple[str, ...] = ()
+    for block in plan.stage("ab").rungs:
+        if asked == baseline.query_ids:
+            return
+        asked += block
+        yield baseline.only(asked), challenger.only(asked)
+
+
+def nothing_to_compare(experiment: Experiment, config_id: str) -> Verdict:
+    """The verdict when the grid led to the baseline itself."""
+    return Verdict(
+        kind="no_difference",
+        reason="the grid found nothing better than the baseline itself, so no A/B was needed; "
+        "this rests on tuning queries alone",
+        metric=experiment.objective.maximize,
+        baseline=config_id,
+        challenger=config_id,
+        test="none: the arms are one configuration",
+    )
+
+
+def doubt_failures(settled: Settled, baseline: Job, challenger: Job) -> Settled:
+    """No claim rests on requests that failed, nor on the quick ones that were left."""
+    for name, job in (("baseline", baseline), ("challenger", challenger)):
+        failed = job.failures.total() / max(1, len(job.query_ids))
+        untimed = sum(s.failure is not None for s in job.samples) / max(1, len(job.samples))
+        if failed > MAX_FAILED_SHARE:
+            told = f"{failed:.0%} of the {name}'s queries failed"
+        elif untimed > MAX_UNTIMED_SHARE and settled.kind == "win":
+            told = f"{untimed:.0%} of the {name}'s timed requests failed"
+        else:
+            continue
+        return Settled("inconclusive", f"{settled.reason}, but {told}", False, settled.warnings)
+    return settled
+
+
+def _failure_warnings(pairing: Pairing) -> list[str]:
+    dropped = pairing.experiment.stages.ab.failed == "drop"
+    counted = "are left out of both arms" if dropped else "score zero"
+    found = []
+    for name, job in (("baseline", pairing.baseline), ("challenger", pairing.challenger)):
+        if count := job.failures.total():
+            found.append(f"{count} of the {name}'s queries failed and {counted}")
+    return found

@@ -1,0 +1,328 @@
+"""How a target is treated: repetitions, Retry-After, rate, slots, breaker, deadlines, budget."""
+
+import email.utils
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from orchestra_core.errors import RequestFailed
+from orchestra_core.outbound.allowance import Allowance
+from orchestra_core.outbound.breaker import FAILURES_TO_OPEN, Breaker
+from orchestra_core.outbound.pacing import Pacer
+from orchestra_core.outbound.retrying import retry_after
+from orchestra_core.outbound.slots import Slots
+
+from .conftest import in_turn, reply, respond
+from .test_door import ASK, failure, raw
+
+
+def stall(seconds):
+    def answer(_asked, handler):
+        time.sleep(seconds)
+        respond(handler, 200, b"{}")
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [reply(429), reply(502), reply(503), reply(504), raw(b""), stall(1.0)],
+    ids=["429", "502", "503", "504", "disconnected", "stall"],
+)
+def test_what_may_pass_is_sent_again(serve, opened, journal, bad):
+    server = serve(in_turn(bad, bad, reply()))
+    answer = opened(server.url, backoff_s=0.05, timeout_s=0.3).send(**ASK)
+    assert (answer.attempts, len(server.asked)) == (3, 3)
+    first, second = journal.of("RETRY")
+    assert (first["attempt"], second["attempt"], first["of"]) == (1, 2, 4)
+    assert 0.05 <= first["wait_s"] < 0.07
+    assert 0.1 <= second["wait_s"] < 0.12
+    assert first["url"] == server.url + "/search"
+    assert set(first["error"]) == {"type", "msg", "hint", "details"}
+    assert first["error"]["type"]
+    waits = 1000 * (first["wait_s"] + second["wait_s"])
+    assert waits - 5 <= answer.backoff_ms < waits + 200
+    assert answer.latency_ms > answer.backoff_ms
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 500, 501])
+def test_what_will_not_pass_is_not_sent_again(serve, opened, journal, status):
+    server = serve(reply(status))
+    assert failure(opened(server.url)).reason == f"http_{status}"
+    assert len(server.asked) == 1
+    assert journal.of("RETRY") == []
+
+
+def test_a_request_that_must_not_be_repeated_is_not(serve, opened):
+    for bad in (reply(502), reply(503), raw(b"")):
+        server = serve(bad)
+        failure(opened(server.url), repeatable=None)
+        assert len(server.asked) == 1
+    refused = serve(in_turn(reply(429), reply()))
+    assert opened(refused.url).send("POST", "/", content={}).attempts == 2
+
+
+def test_it_gives_up_after_the_retries(serve, opened, journal):
+    server = serve(reply(503, b"no"))
+    error = failure(opened(server.url, max_retries=2))
+    assert (error.reason, error.attempts, len(server.asked)) == ("http_503", 3, 3)
+    assert len(journal.of("RETRY")) == 2
+    assert error.backoff_ms > 0
+    assert failure(opened(server.url, max_retries=0)).attempts == 1
+
+
+def test_retry_after_is_obeyed_by_everyone(serve, opened):
+    server = serve(in_turn(reply(429, Retry_After="1"), reply()))
+    door = opened(server.url)
+    began = time.perf_counter()
+    seconds = []
+
+    def ask():
+        door.send(**ASK)
+        seconds.append(time.perf_counter() - began)
+
+    threads = [threading.Thread(target=ask)]
+    threads[0].start()
+    while not server.asked:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    threads.append(threading.Thread(target=ask))
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    assert min(seconds) >= 1.0
+    assert len(server.asked) == 3
+
+
+def test_retry_after_may_be_a_date_and_is_capped(serve, opened):
+    assert retry_after("120") == 120
+    assert retry_after(" 0 ") == 0
+    assert retry_after("soon") is None
+    assert retry_after("-5") is None
+    assert retry_after("٣") is None
+    moment = 1_800_000_000
+    assert retry_after(email.utils.formatdate(moment + 90, usegmt=True), lambda: moment) == 90
+    assert retry_after(email.utils.formatdate(moment - 90, usegmt=True), lambda: moment) == 0
+    server = serve(reply(429, Retry_After="86400"))
+    error = failure(opened(server.url))
+    assert (error.reason, len(server.asked)) == ("http_429", 1)
+    assert "86400 s" in error.hint
+
+
+def test_the_server_never_sees_more_than_the_stated_rate(serve, opened):
+    times = []
+    server = serve(lambda *a: (times.append(time.perf_counter()), reply()(*a)))
+    door = opened(server.url, rate_limit_per_sec=40.0)
+    threads = [threading.Thread(target=lambda: [door.send(**ASK) for _ in range(10)]) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    times.sort()
+    assert len(times) == 60
+    busiest = max(sum(1 for t in times if begin <= t < begin + 1) for begin in times)
+    assert busiest <= 42
+    assert times[-1] - times[0] >= 59 / 42
+
+
+def test_repetitions_count_in_the_rate_and_waiting_is_no_latency(serve, opened):
+    server = serve(in_turn(reply(503), reply()))
+    door = opened(server.url, rate_limit_per_sec=4.0)
+    answer = door.send(**ASK)
+    assert answer.held_ms > 150
+    assert answer.latency_ms < 150
+
+
+@pytest.mark.parametrize("rate", [0.5, 3.3, 4, 250, 100_000])
+def test_any_rate_can_be_stated(rate):
+    pacer = Pacer(rate)
+    assert pacer.wait(0)
+    if rate < 10:
+        assert not pacer.wait(0.01)
+    assert all(Pacer(0).wait(0) for _ in range(100))
+
+
+def test_slots_halve_when_refused_and_grow_by_one_a_round():
+    slots = Slots()
+    for _ in range(16):
+        assert slots.take(0)
+    now = time.monotonic()
+    slots.give_back(now, refused=True)
+    assert slots.limit == 8
+    slots.give_back(now - 1, refused=True)  # sent before: says nothing new
+    assert slots.limit == 8
+    assert not slots.take(0.01)
+    for _ in range(14):
+        slots.give_back(now, refused=False)
+    assert 9 < slots.limit < 10
+    for _ in range(9):
+        assert slots.take(0)
+    assert not slots.take(0.01)
+
+
+def test_slots_never_fall_below_one():
+    slots = Slots()
+    for _ in range(20):
+        assert slots.take(0)
+        slots.give_back(time.monotonic(), refused=True)
+    assert slots.limit == 1
+
+
+def test_a_target_that_says_no_gets_fewer_requests_at_once(serve, opened):
+    """It can do four at a time; sixteen threads settle near that."""
+    lock, under_way, refused = threading.Lock(), Counter(), Counter()
+
+    def answer(_asked, handler):
+        with lock:
+            under_way["now"] += 1
+            crowded = under_way["now"] > 4
+            refused["total"] += crowded
+        time.sleep(0.002 if crowded else 0.02)
+        with lock:
+            under_way["now"] -= 1
+        respond(handler, 429 if crowded else 200, b"{}")
+
+    door = opened(serve(answer).url, max_retries=8)
+    threads = [
+        threading.Thread(target=lambda: [door.send(**ASK) for _ in range(15)]) for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused["total"] < 100  # of 240 requests; without limits nearly all are refused, repeatedly
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_the_breaker_opens_tries_and_closes():
+    clock = Clock()
+    breaker = Breaker(rest_s=5.0, clock=clock)
+    for _ in range(FAILURES_TO_OPEN - 1):
+        assert breaker.closed_for() == 0
+        breaker.answered(False)
+    breaker.answered(True)
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.answered(False)
+    assert breaker.closed_for() == 5
+    clock.now = 5.0
+    assert breaker.closed_for() == 0, "the trial"
+    assert breaker.closed_for() > 0, "only one"
+    breaker.answered(None)
+    assert breaker.closed_for() == 0, "a trial that was not sent leaves its place"
+    breaker.answered(False)
+    assert breaker.closed_for() == 10
+    clock.now = 15.0
+    assert breaker.closed_for() == 0
+    breaker.answered(True)
+    assert not breaker.is_open()
+    assert breaker.closed_for() == 0
+
+
+def test_after_three_trials_nobody_waits():
+    clock = Clock()
+    breaker = Breaker(rest_s=1.0, clock=clock)
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.answered(False)
+    for _ in range(3):
+        assert not breaker.is_down
+        clock.now += breaker.closed_for()
+        assert breaker.closed_for() == 0
+        breaker.answered(False)
+    assert breaker.is_down
+
+
+def test_a_dead_target_is_left_alone_and_every_request_is_still_a_named_failure(serve, opened):
+    server = serve(raw(b""))
+    door = opened(server.url, backoff_s=0.02, max_retries=1)
+    began = time.perf_counter()
+    reasons = Counter(failure(door).reason for _ in range(300))
+    assert time.perf_counter() - began < 10
+    assert reasons.total() == 300
+    assert set(reasons) == {"disconnected", "breaker_open"}
+    assert len(server.asked) < 60
+
+
+def test_a_target_that_comes_back_is_used_again(serve, opened):
+    server = serve(reply(502))
+    door = opened(server.url, backoff_s=0.02, max_retries=0)
+    while failure(door).reason != "breaker_open":
+        pass
+    server.answer = reply()
+    patient = opened(server.url, backoff_s=0.02)
+    assert patient.send(**ASK).status == 200
+    deadline = time.monotonic() + 5
+    reasons = set()
+    while time.monotonic() < deadline:
+        try:
+            door.send(**ASK)
+            break
+        except RequestFailed as error:
+            reasons.add(error.reason)
+            time.sleep(0.02)
+    assert reasons <= {"breaker_open"}
+    assert door.send(**ASK).status == 200
+
+
+def test_the_end_of_the_run_cuts_a_request_short(serve, opened):
+    server = serve(stall(5))
+    ends = time.monotonic() + 0.3
+    door = opened(server.url, left_s=lambda: ends - time.monotonic())
+    began = time.perf_counter()
+    assert failure(door).reason == "timeout"
+    assert time.perf_counter() - began < 1.5
+    error = failure(door)
+    assert (error.reason, error.attempts) == ("deadline", 0)
+    assert "limits.wall" in error.hint
+
+
+def test_no_wait_is_begun_that_the_run_has_no_time_for(serve, opened):
+    server = serve(reply(503, Retry_After="60"))
+    door = opened(server.url, left_s=lambda: 5.0)
+    began = time.perf_counter()
+    assert failure(door).reason == "http_503"
+    assert time.perf_counter() - began < 1
+
+
+def test_the_rate_limit_does_not_outlast_the_run(serve, opened):
+    ends = time.monotonic() + 0.3
+    door = opened(serve().url, rate_limit_per_sec=1.0, left_s=lambda: ends - time.monotonic())
+    door.send(**ASK)
+    error = failure(door)
+    assert (error.reason, error.attempts) == ("deadline", 0)
+
+
+def test_the_budget_of_requests_counts_repetitions(serve, opened):
+    server = serve(in_turn(reply(503), reply()))
+    door = opened(server.url, limits={"requests": 3})
+    door.send(**ASK)
+    door.send(**ASK)
+    error = failure(door)
+    assert (error.reason, error.attempts, len(server.asked)) == ("budget", 0, 3)
+    assert "limits.requests" in error.hint
+
+
+def test_an_allowance_is_exact_over_threads():
+    allowance = Allowance(1000, lambda: 1.0)
+    refused = []
+
+    def take():
+        for _ in range(300):
+            try:
+                allowance.take()
+            except RequestFailed as error:
+                refused.append(error)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (allowance.sent, len(refused)) == (1000, 200)
