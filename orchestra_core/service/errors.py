@@ -86,13 +86,6 @@ class RunNotResumable(ServiceError):
     code = "not_resumable"
 
 
-class ResumeMissing(ServiceError):
-    """This version of Orchestra cannot resume runs."""
-
-    code = "resume_missing"
-    status = 501
-
-
 class ArtifactNotFound(ServiceError):
     """The run has no such file."""
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from orchestra_core.journal.events import now
-from orchestra_core.liveness import process_is_gone
+from orchestra_core.journal.lock import is_locked
 from orchestra_core.service.errors import QueueFull
 from orchestra_core.service.following import Follower, Followers
 from orchestra_core.service.options import ServiceOptions
@@ -49,6 +49,10 @@ class Pool:
     def running(self) -> frozenset[str]:
         """Runs that a process of this service, or of one before it, carries."""
         return frozenset(self.active) | self._starting | self._adopted
+
+    def is_carried(self, run_id: str) -> bool:
+        """Whether a process of this machine carries the run, whoever started it."""
+        return is_locked(self.options.home.lock(run_id))
 
     def position(self, run_id: str) -> int | None:
         """A run's place in the queue, from 1."""
@@ -88,7 +92,11 @@ class Pool:
         elif process := self.active.get(order.run_id):
             _signal(process.pid, signal.SIGINT)
         elif order.run_id in self._adopted:
-            _interrupt_adopted(await self.followers.of(order.run_id))
+            follower = await self.followers.of(order.run_id)
+            if isinstance(pid := follower.state.owner.get("pid"), int) and self.is_carried(
+                order.run_id
+            ):
+                _signal(pid, signal.SIGINT)
 
     async def close(self) -> None:
         """Start nothing more; interrupt the runs, and give them time for their reports."""
@@ -144,13 +152,10 @@ class Pool:
         return order
 
     async def _watch_adopted(self, run_id: str) -> None:
-        while True:
-            follower = await self.followers.of(run_id)
-            if follower.state.status != "running" or process_is_gone(follower.state):
-                self._adopted.discard(run_id)
-                self._fill()
-                return
+        while self.is_carried(run_id):
             await asyncio.sleep(ADOPTED_POLL_SECONDS)
+        self._adopted.discard(run_id)
+        self._fill()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -165,25 +170,18 @@ async def recover(pool: Pool, orders: Iterable[Order]) -> None:
     for order in orders:
         pool.orders[order.run_id] = order
         follower = await pool.followers.of(order.run_id)
-        if not follower.exists:
+        if pool.is_carried(order.run_id):
+            pool.adopt(order)
+        elif not follower.exists:
             if order.refused is None and order.cancelled_at is None:
                 pool.enqueue(order, always=True)
-        elif follower.state.status == "running" and not process_is_gone(follower.state):
-            pool.adopt(order)
-        elif pool.options.resume and is_interrupted(order, follower):
+        elif pool.options.resume and _is_interrupted(order, follower):
             pool.enqueue(order, resume=True, always=True)
 
 
-def is_interrupted(order: Order, follower: Follower) -> bool:
-    """Whether a run was ended by neither itself nor its user: killed, or stopped with the service."""
-    killed = follower.state.status == "running" and process_is_gone(follower.state)
-    return (killed or follower.state.status == "cancelled") and order.cancelled_at is None
-
-
-def _interrupt_adopted(follower: Follower) -> None:
-    pid = follower.state.started.get("pid")
-    if isinstance(pid, int) and pid > 1 and not process_is_gone(follower.state):
-        _signal(pid, signal.SIGINT)
+def _is_interrupted(order: Order, follower: Follower) -> bool:
+    """Whether a run that nobody carries was ended by neither itself nor its user."""
+    return follower.state.status in {"running", "cancelled"} and order.cancelled_at is None
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -71,7 +71,15 @@ async def start_worker(
     options: ServiceOptions, book: OrderBook, order: Order
 ) -> asyncio.subprocess.Process:
     """Start the process that carries an order's run. Raises StorageError, OSError."""
-    words = ["run", "--json", "--run-id", order.run_id, "--file", str(book.experiment(order.run_id))]
+    words = [
+        "run",
+        "--json",
+        "--again",
+        "--run-id",
+        order.run_id,
+        "--file",
+        str(book.experiment(order.run_id)),
+    ]
     if order.until is not None:
         words += ["--until", order.until]
     request = options.request

@@ -55,7 +55,6 @@ _DESCRIPTIONS = {
     415: "The body must be application/json",
     422: "The request asks for something that is not valid",
     429: "Too much at once; ask again after Retry-After",
-    501: "This version cannot do that",
     503: "The service cannot do that at the moment",
 }
 _CHANGING = (403, 408, 413, 415, 422)
@@ -143,7 +142,7 @@ async def cancel(body: RunReference, service: ServiceHere) -> Response:
     "/resume",
     status_code=202,
     response_model=Status,
-    responses=told(*_CHANGING, 404, 409, 429, 501, 503),
+    responses=told(*_CHANGING, 404, 409, 429, 503),
 )
 async def resume(body: RunReference, service: ServiceHere) -> Response:
     """Go on with a run that was interrupted; no finished unit is repeated."""

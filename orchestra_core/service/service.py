@@ -7,7 +7,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +29,13 @@ from orchestra_core.service.following import Follower, Followers
 from orchestra_core.service.models import RunBody
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.orders import Order, OrderBook, identity_of
-from orchestra_core.service.pool import Pool, is_interrupted, recover
+from orchestra_core.service.pool import Pool, recover
 from orchestra_core.service.processes import Desk
 from orchestra_core.service.streams import Streams
 from orchestra_core.service.views import artifacts_of, links_of, status_view
 
 LASTING = frozenset({"queued", "starting", "running", "interrupted", "completed"})
 """The same request again leads to a run in one of these states."""
-ENDING_SECONDS = 3.0
-"""Artifacts are written after a run's last word; a watcher of a foreign run is kept so long."""
 
 
 class Service:
@@ -158,18 +155,14 @@ class Service:
             return "refused" if order.refused else "cancelled" if order.cancelled_at else "queued"
         if follower.state.status != "running" or run_id in pool.running:
             return follower.state.status
-        return "interrupted" if process_is_gone(follower.state) else "running"
+        return "interrupted" if process_is_gone(self.home, follower.state) else "running"
 
     def goes_on(self, follower: Follower) -> bool:
         """Whether more is to come in a run's journal."""
-        if follower.run_id in self.pool.running or follower.run_id in self.pool.waiting:
+        run_id, pool = follower.run_id, self.pool
+        if run_id in pool.running or run_id in pool.waiting:
             return True
-        if not follower.exists:
-            return follower.run_id in self.pool.orders and self.state_of(follower) == "queued"
-        ended = follower.state.ended_at
-        if ended is None:
-            return self.state_of(follower) == "running"
-        return datetime.now(UTC) - datetime.fromisoformat(ended) < timedelta(seconds=ENDING_SECONDS)
+        return pool.is_carried(run_id) if follower.exists else self.state_of(follower) == "queued"
 
     async def status(self, run_id: str) -> bytes:
         """The run's status as JSON; made again only when something changed."""
@@ -271,9 +264,3 @@ class Service:
             "queued_at": order.created_at,
             "links": links_of(order.run_id),
         }
-
-
-def can_resume(service: Service, follower: Follower) -> bool:
-    """Whether a run was interrupted and belongs to the service."""
-    order = service.pool.orders.get(follower.run_id)
-    return order is not None and is_interrupted(order, follower)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -105,3 +106,46 @@ def test_a_worker_that_never_began_leaves_its_reason(serve):
     assert "unknown key 'nothing'" in status["error"]["msg"]
     told = served.get("/orchestrate/report", run_id=waiting)
     assert (told.status_code, told.json()["code"]) == (409, "not_begun")
+
+
+def finished_units(events):
+    """The keys of the units that were done; one that was repeated stands twice."""
+    return [e["payload"]["unit"] for e in events if e["event_type"] == "UNIT_DONE"]
+
+
+@pytest.mark.parametrize("also_workers", [True, False], ids=["with workers", "service alone"])
+def test_killed_in_the_middle_of_two_runs_both_finish_with_resume(also_workers, serve):
+    first = serve(**SLOW)
+    runs = [first.run(again=True, mode=mode)["run_id"] for mode in ("full", "ab")]
+    for run_id in runs:
+        first.wait(run_id, "running")
+    time.sleep(1.5)
+    if also_workers:
+        for run_id in runs:
+            os.kill(first.worker(run_id), signal.SIGKILL)
+    first.stop(signal.SIGKILL)
+    assert all(finished_units(first.journal(run_id)) for run_id in runs)
+    second = serve("--resume", **SLOW)
+    for run_id in runs:
+        status = second.wait(run_id)
+        assert (status["status"], status["verdict"]["kind"]) == ("completed", "win")
+        events = second.journal(run_id)
+        done = finished_units(events)
+        assert len(done) == len(set(done)) > 5
+        resumed = [event for event in events if event["event_type"] == "RUN_RESUMED"]
+        assert len(resumed) == also_workers
+
+
+def test_an_interrupted_run_waits_for_the_call_that_resumes_it(serve):
+    first = serve(**SLOW)
+    run_id = first.run()["run_id"]
+    first.wait(run_id, "running")
+    first.stop(signal.SIGTERM)
+    second = serve(**SLOW)
+    assert second.status(run_id)["status"] == "cancelled"
+    answer = second.post("/orchestrate/resume", {"run_id": run_id})
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["status"] in {"queued", "running", "cancelled"}
+    assert second.wait(run_id, "completed")["verdict"]["kind"] == "win"
+    again = second.post("/orchestrate/resume", {"run_id": run_id})
+    assert (again.status_code, again.json()["code"]) == (409, "not_resumable")

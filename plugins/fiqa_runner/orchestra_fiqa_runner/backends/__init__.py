@@ -32,7 +32,17 @@ class Backend:
     """A guess, for `orchestra plan` before any run was measured."""
 
 
-_TABLE = (Backend("embedded", None, shares_work=True, rate_limited=False, seconds_per_request=0.002),)
+_ENGINE = ("collection", "top_k", "alpha", "mmr", "ef_search")
+_TABLE = (
+    Backend("embedded", None, shares_work=True, rate_limited=False, seconds_per_request=0.002),
+    Backend(
+        "pgvector",
+        (*_ENGINE, "fusion", "rrf_k"),
+        shares_work=True,
+        rate_limited=False,
+        seconds_per_request=0.01,
+    ),
+)
 BACKENDS = {backend.name: backend for backend in _TABLE}
 """In the order told to users; the first one is the default."""
 DEFAULT = _TABLE[0].name
