@@ -146,7 +146,7 @@ class Service:
             told = f"the run is {status}" if order else "the run was not started by this service"
             hint = "" if order else f"Go on with it by hand: orchestra resume {run_id}"
             raise RunNotResumable(f"there is nothing to resume: {told}", hint=hint)
-        order = order.model_copy(update={"cancelled_at": None})
+        order = order.model_copy(update={"cancelled_at": None, "refused": None})
         await asyncio.to_thread(self.book.save, order)
         self.pool.enqueue(order, resume=True)
 
