@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from orchestra_core.experiment import StrictModel
+from orchestra_fiqa_runner.http.mapping import Mapping, complete
 
 
 class FiqaSettings(StrictModel):
@@ -20,3 +23,5 @@ class FiqaSettings(StrictModel):
     """Neighbours per chunk in the HNSW graph. Another value is another index."""
     hnsw_expansion_add: int = Field(default=256, ge=1, le=4096)
     """Width of the search for neighbours while the graph is built. Another value is another index."""
+    mapping: Annotated[Mapping | None, BeforeValidator(complete)] = None
+    """How the `http` backend asks its service: a preset's name, or a section; see `docs`."""
