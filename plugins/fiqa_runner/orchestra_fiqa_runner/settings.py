@@ -23,6 +23,16 @@ class PgvectorSettings(StrictModel):
     """The flags of `ts_rank_cd`: what a chunk's length does to its rank."""
 
 
+class CommandSettings(StrictModel):
+    """The backend `command`."""
+
+    environment: tuple[str, ...] = Field(default=("PATH",), strict=False)
+    """Names of environment variables that the program may see, besides RUNS_DIR, JOB_ID and BASE."""
+    files: bool = True
+    """True: it is told which queries to ask, with `--queries` and `--qrels`. False: it samples for
+    itself, and only its own figures are left."""
+
+
 class FiqaSettings(StrictModel):
     """Prices of the cost model, and the dials of the engine that are not search parameters."""
 
@@ -38,3 +48,5 @@ class FiqaSettings(StrictModel):
     """Width of the search for neighbours while the graph is built. Another value is another index."""
     pgvector: PgvectorSettings = PgvectorSettings()
     """The backend `pgvector`."""
+    command: CommandSettings = CommandSettings()
+    """The backend `command`."""

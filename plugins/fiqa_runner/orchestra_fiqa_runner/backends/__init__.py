@@ -42,6 +42,7 @@ _TABLE = (
         rate_limited=False,
         seconds_per_request=0.01,
     ),
+    Backend("command", _ENGINE, shares_work=False, rate_limited=False, seconds_per_request=0.1),
 )
 BACKENDS = {backend.name: backend for backend in _TABLE}
 """In the order told to users; the first one is the default."""
