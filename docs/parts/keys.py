@@ -78,6 +78,8 @@ def _kind(written: str, schema: Mapping[str, Any], definitions: Mapping[str, Any
     if "anyOf" in schema:
         options = [o for o in schema["anyOf"] if o.get("type") != "null"]
         return " or ".join(_kind("", option, definitions) for option in options)
+    if "$ref" in schema:
+        return "section"
     if "const" in schema:
         return f"`{schema['const']}`"
     return " ".join([_TYPES[schema["type"]], *_bounds(schema)])
@@ -122,7 +124,7 @@ def plugin_keys() -> str:
         "reporters": ReportersSettings,
     }
     rows = [
-        (f"`{key}`", kind, f"`{default}`", meaning)
+        (f"`{key}`", kind, f"`{default}`" if default else "", meaning)
         for name, model in models.items()
         for key, kind, default, meaning in keys_of(model, f"plugins.{name}.")
     ]

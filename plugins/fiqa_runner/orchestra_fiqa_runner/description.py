@@ -115,6 +115,7 @@ def describe(dataset: str | None, backend: str | None = None) -> RunnerDescripti
         shares_work=chosen.shares_work,
         rate_limited=chosen.rate_limited,
         seconds_per_request=chosen.seconds_per_request,
+        open_parameters=chosen.open_parameters,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from orchestra_core.experiment import StrictModel
+from orchestra_fiqa_runner.http.mapping import Mapping, complete
 
 
 class PgvectorSettings(StrictModel):
@@ -48,5 +51,7 @@ class FiqaSettings(StrictModel):
     """Width of the search for neighbours while the graph is built. Another value is another index."""
     pgvector: PgvectorSettings = PgvectorSettings()
     """The backend `pgvector`."""
+    mapping: Annotated[Mapping | None, BeforeValidator(complete)] = None
+    """How the `http` backend asks its service: a preset's name, or a section; see `docs`."""
     command: CommandSettings = CommandSettings()
     """The backend `command`."""
