@@ -26,6 +26,16 @@ class PgvectorSettings(StrictModel):
     """The flags of `ts_rank_cd`: what a chunk's length does to its rank."""
 
 
+class CommandSettings(StrictModel):
+    """The backend `command`."""
+
+    environment: tuple[str, ...] = Field(default=("PATH",), strict=False)
+    """Names of environment variables that the program may see, besides RUNS_DIR, JOB_ID and BASE."""
+    files: bool = True
+    """True: it is told which queries to ask, with `--queries` and `--qrels`. False: it samples for
+    itself, and only its own figures are left."""
+
+
 class FiqaSettings(StrictModel):
     """Prices of the cost model, and the dials of the engine that are not search parameters."""
 
@@ -43,3 +53,5 @@ class FiqaSettings(StrictModel):
     """The backend `pgvector`."""
     mapping: Annotated[Mapping | None, BeforeValidator(complete)] = None
     """How the `http` backend asks its service: a preset's name, or a section; see `docs`."""
+    command: CommandSettings = CommandSettings()
+    """The backend `command`."""

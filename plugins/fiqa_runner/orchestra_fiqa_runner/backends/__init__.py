@@ -52,6 +52,14 @@ _TABLE = (
         seconds_per_request=0.05,
         open_parameters=True,
     ),
+    Backend(
+        "command",
+        _ENGINE,
+        shares_work=False,
+        rate_limited=False,
+        seconds_per_request=0.1,
+        open_parameters=True,
+    ),
 )
 BACKENDS = {backend.name: backend for backend in _TABLE}
 """In the order told to users; the first one is the default."""
