@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestra_core.errors import ExperimentError
 from orchestra_core.experiment import RunnerSection
+from orchestra_fiqa_runner.description import parameter_names
 from orchestra_fiqa_runner.http.asking import Asking
 from orchestra_fiqa_runner.http.mapping import default_mapping
 from orchestra_fiqa_runner.http.runner import HttpRunner
@@ -34,7 +35,7 @@ def open_backend(request: RunnerRequest) -> HttpRunner:
             where="runner.base_url",
             hint="For example: --set runner.base_url=http://127.0.0.1:8000",
         )
-    parameters = {*experiment.space, *experiment.baseline}
+    parameters = {*experiment.space, *experiment.baseline, *parameter_names()}
     asking = Asking(mapping, frozenset(parameters))
     for configuration in request.configurations:
         asking.check(configuration)
