@@ -162,6 +162,14 @@ class Home:
         """`reports/events/<run_id>.jsonl`."""
         return self.reports / "events" / f"{check_name(run_id, 'run id')}.jsonl"
 
+    def lock(self, run_id: str) -> Path:
+        """`reports/events/<run_id>.lock`, there while a process carries the run."""
+        return self.journal(run_id).with_suffix(".lock")
+
+    def units(self, run_id: str) -> Path:
+        """`.runs/<run_id>/units/`, the results of the run's units under their content's hash."""
+        return self.root / self.runs_dir / check_name(run_id, "run id") / "units"
+
     def memory(self, run_id: str) -> Path:
         """`reports/memory/<run_id>.json`."""
         return self.reports / "memory" / f"{check_name(run_id, 'run id')}.json"

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import copy
-import os
-import platform
-import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +17,7 @@ from orchestra_core.errors import (
     HookError,
     OrchestraError,
     RunCancelled,
+    RunChanged,
     StorageError,
     UsageError,
     describe_error,
@@ -30,9 +27,9 @@ from orchestra_core.exit_codes import exit_code_of
 from orchestra_core.fingerprints import fingerprint_of, measured
 from orchestra_core.history import read_history
 from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType
-from orchestra_core.journal.log import JournalWriter
 from orchestra_core.journal.memory import remember
-from orchestra_core.journal.recorder import Listener, Recorder
+from orchestra_core.journal.past import UNITS
+from orchestra_core.journal.recorder import Listener
 from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState
 from orchestra_core.outcome import Outcome, write_artifacts
@@ -44,10 +41,14 @@ from orchestra_core.payloads import (
     GuardEvidence,
 )
 from orchestra_core.plan import Plan, StageName
+from orchestra_core.repeating import refuse_changes, refuse_repetition
 from orchestra_core.runner import Runner
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.scheduling.health import healthy
+from orchestra_core.scheduling.source import Earlier
+from orchestra_core.scheduling.units import evaluator
 from orchestra_core.session import Session
+from orchestra_core.sitting import Sitting, new_sitting, whoever_sits
 from orchestra_core.stages import ab, grid, publish, select, smoke
 from orchestra_core.stages.context import RunContext
 
@@ -60,34 +61,53 @@ STAGES: dict[StageName, ModuleType] = {
 }
 
 
-def run_experiment(session: Session, listeners: Sequence[Listener] = ()) -> Outcome:
+def run_experiment(
+    session: Session,
+    listeners: Sequence[Listener] = (),
+    *,
+    again: bool = True,
+    earlier: Earlier | None = None,
+) -> Outcome:
     """Carry an experiment from plan to report.
 
-    Raises OrchestraError only before the run has a journal; later errors are in the outcome.
+    Without `again`, AlreadyRun when the same experiment is running or done. `earlier`: a run whose
+    results are taken where they hold. Raises OrchestraError only before the run has a journal; later
+    errors are in the outcome.
     """
     dataset = session.open_dataset()
     plan = session.make_plan(dataset)
-    recorder = _open_journal(session, plan, listeners)
-    return _Run(session, dataset, plan, recorder).carry_out()
+    if not again:
+        refuse_repetition(session, plan, dataset)
+    with new_sitting(session.home, plan, listeners, earlier) as sitting:
+        return carry_out(session, dataset, plan, sitting)
+
+
+def carry_out(session: Session, dataset: Dataset, plan: Plan, sitting: Sitting) -> Outcome:
+    """Carry a run to its end from where it stands. Raises RunChanged when it can't be gone on with."""
+    return _Run(session, dataset, plan, sitting).carry_out()
 
 
 class _Run:
     """One run, from its journal's first line to its last."""
 
-    def __init__(self, session: Session, dataset: Dataset, plan: Plan, recorder: Recorder) -> None:
+    def __init__(self, session: Session, dataset: Dataset, plan: Plan, sitting: Sitting) -> None:
         self.session = session
         self.dataset = dataset
         self.plan = plan
-        self.recorder = recorder
-        self.run_id = recorder.run_id
-        self.began = time.monotonic()
+        self.sitting = sitting
+        self.recorder = sitting.recorder
+        self.run_id = sitting.run_id
+        self.began, self.requests = time.monotonic(), 0
         self.budget = Budget(plan.experiment.limits)
         session.calls.on_error = self._plugin_error
-        recorder.listen(self._tell_plugins)
+        self.recorder.listen(self._count)
+        self.recorder.listen(self._tell_plugins)
 
     def carry_out(self) -> Outcome:
         """Stages, ending, report, memory; always in this order, whatever fails."""
         error: BaseException | None = None
+        if self.sitting.past.state.is_finished:
+            return self._tell(None)
         try:
             self._stages()
             self.recorder.record(EventType.RUN_COMPLETED, self._ending())
@@ -96,11 +116,14 @@ class _Run:
             self._fail_stage(stop)
             ending = {"early_stopped": True, "reason": stop.message, "exit_code": stop.exit_code}
             self._end(EventType.RUN_COMPLETED, ending)
-        except KeyboardInterrupt:
-            error = RunCancelled("interrupted by the user", hint="What is done is in the report.")
+        except (KeyboardInterrupt, RunCancelled) as interrupt:
+            hint = f"What is done is in the report. Go on with: orchestra resume {self.run_id}"
+            error = _cancelled(interrupt, hint)
             self.recorder.refold()
             self._end(EventType.RUN_CANCELLED, _failure(error))
         except Exception as cause:
+            if isinstance(cause, RunChanged) and not self.recorder.wrote:
+                raise  # nothing was gone on with, so nothing has failed
             error = cause
             self._fail_stage(cause)
             self._end(EventType.RUN_FAILED, _failure(cause))
@@ -137,8 +160,12 @@ class _Run:
         runner = None if denied else self._open_runner()
         if runner is not None:
             closing.callback(self._close, runner)
-        seen = measured(runner.fingerprint() if runner else None)
-        self.recorder.record(EventType.RUN_STARTED, self._beginning(seen))
+        beginning = self._beginning(measured(runner.fingerprint() if runner else None))
+        if self.sitting.is_resumed:
+            refuse_changes(self.recorder.state, beginning)
+            self.sitting.resume()
+        else:
+            self.recorder.record(EventType.RUN_STARTED, beginning)
         self.recorder.record_all(
             (EventType.PLUGIN_ERROR, {"error": status.error.as_payload()})
             for status in session.host.statuses.values()
@@ -163,8 +190,8 @@ class _Run:
             "backend": self.plan.experiment.runner.backend or self.session.description.backends[0],
             "plugins": [r.model_dump(mode="json") for r in records],
             "fingerprint": fingerprint_of(self.plan, self.dataset, records, told_by_runner),
-            "pid": os.getpid(),
-            "host": platform.node(),
+            "asked": self.session.request.asked(self.session.home),
+            **whoever_sits(),
         }
 
     def _executor(self) -> Executor:
@@ -174,6 +201,8 @@ class _Run:
 
     def _context(self, runner: Runner, executor: Executor) -> RunContext:
         objective = self.plan.experiment.objective.maximize
+        queries = {query.query_id: query for query in self.dataset.judged_queries()}
+        ask = evaluator(runner, self.plan, queries)
         return RunContext(
             run_id=self.run_id,
             home=self.session.home,
@@ -181,12 +210,12 @@ class _Run:
             dataset=self.dataset,
             description=self.session.description,
             runner=runner,
-            executor=executor,
+            units=self.sitting.units(self.session.home, self.plan, executor, ask, self.budget),
             calls=self.session.calls,
             recorder=self.recorder,
             scorer=Scorer(metric_names(objective), self.dataset.qrels),
             budget=self.budget,
-            queries={query.query_id: query for query in self.dataset.judged_queries()},
+            queries=queries,
         )
 
     def _check_health(self, runner: Runner) -> None:
@@ -211,12 +240,14 @@ class _Run:
         self.recorder.record_safely(event_type, {**self._ending(), **payload})
 
     def _ending(self) -> dict[str, Any]:
-        seconds, requests = time.monotonic() - self.began, self.recorder.state.requests
+        seconds, requests = time.monotonic() - self.began, self.requests
         rate = seconds / requests if requests else None
         return {"seconds": round(seconds, 3), "seconds_per_request": rate}
 
     def _tell(self, error: BaseException | None) -> Outcome:
         """Report, remember, say goodbye. A failing disk here still gives the user an answer."""
+        if self.sitting.is_resumed:
+            self.recorder.refold()  # all sittings together, as anybody reads it later
         report = build_report(self.recorder.state)
         folder = self.session.home.report_folder(self.run_id)
         code = exit_code_of(self.recorder.state)
@@ -244,6 +275,11 @@ class _Run:
             raise UsageError(f"a runner may not record '{event_type}'; it may record {listed}")
         self.recorder.record(EventType(event_type), payload)
 
+    def _count(self, event: Event, _state: RunState) -> None:
+        """What this sitting alone sent."""
+        if event.event_type in UNITS and "reused_from" not in event.payload:
+            self.requests += event.payload["requests"]
+
     def _tell_plugins(self, event: Event, _state: RunState) -> None:
         if not self.session.host.providers("orchestra_event"):
             return
@@ -257,18 +293,12 @@ class _Run:
         self.recorder.record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
 
 
+def _cancelled(interrupt: BaseException, hint: str) -> RunCancelled:
+    if isinstance(interrupt, RunCancelled):
+        return interrupt
+    return RunCancelled("interrupted by the user", hint=hint)
+
+
 def _failure(error: BaseException) -> dict[str, Any]:
     code = error.exit_code if isinstance(error, OrchestraError) else OrchestraError.exit_code
     return {"error": describe_error(error), "exit_code": code}
-
-
-def _open_journal(session: Session, plan: Plan, listeners: Sequence[Listener]) -> Recorder:
-    run_id = new_run_id(plan)
-    writer = JournalWriter(session.home.journal(run_id), run_id, create=True)
-    return Recorder(run_id, writer, listeners)
-
-
-def new_run_id(plan: Plan, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
-    """`<name>-<UTC time>-<random>`; unique even when two runs start in one second."""
-    name = plan.experiment.name[:40].rstrip("-.")
-    return f"{name}-{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

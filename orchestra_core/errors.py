@@ -7,7 +7,10 @@
     │   ├── InvalidName                  name           2
     │   ├── AddressRefused               address        2
     │   ├── RunNotFound                  run_not_found  2
-    │   └── RunsDiffer                   runs_differ    2
+    │   ├── RunsDiffer                   runs_differ    2
+    │   ├── RunInUse                     run_in_use     2
+    │   ├── RunChanged                   run_changed    2
+    │   └── AlreadyRun                   already_run    2
     ├── PluginError                      plugin         2
     │   ├── PluginNotFound               plugin_missing 2
     │   ├── PluginLoadError              plugin_load    2
@@ -30,9 +33,8 @@
     ├── EarlyStop                        early_stop     3
     └── RunCancelled                     cancelled      130
 
-Each class has a stable ``code`` for machines and an ``exit_code`` for the shell; each error says
-what was wrong (the message), where (``where``), and what to do next (``hint``). The exit codes of
-`orchestra run` are those of DESIGN §9; 130 is the shell's own number for a Ctrl-C.
+Each class has a stable ``code`` for machines and an ``exit_code`` (DESIGN §9; 130 is the shell's for a
+Ctrl-C); each error says what was wrong, where (``where``), and what to do next (``hint``).
 """
 
 from __future__ import annotations
@@ -114,6 +116,24 @@ class RunsDiffer(UsageError):
     """Two runs cannot be compared, because they measured different things."""
 
     code = "runs_differ"
+
+
+class RunInUse(UsageError):
+    """Another process is carrying the run; the message names it."""
+
+    code = "run_in_use"
+
+
+class RunChanged(UsageError):
+    """A run cannot be gone on with, because what it rests on is no longer the same."""
+
+    code = "run_changed"
+
+
+class AlreadyRun(UsageError):
+    """The same experiment is running or done; `details` has its `run_id` and `status`."""
+
+    code = "already_run"
 
 
 class PluginError(OrchestraError):
@@ -278,13 +298,10 @@ def _as_json(value: Any) -> Any:
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint naming the nearest known word, else the first few known ones; empty when none exist."""
     words = sorted(known)
-    close = get_close_matches(name, words, n=1, cutoff=0.6)
-    if close:
+    if close := get_close_matches(name, words, n=1, cutoff=0.6):
         return f"Did you mean '{close[0]}'?"
-    if not words:
-        return ""
     listed = ", ".join(words[:12]) + (", …" if len(words) > 12 else "")
-    return f"Known: {listed}."
+    return f"Known: {listed}." if words else ""
 
 
 def plain(text: str) -> str:

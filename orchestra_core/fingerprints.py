@@ -49,13 +49,24 @@ def index_differences(one: Print, other: Print) -> list[str]:
     return [*found, *(t for name in both for t in _told(f"index '{name}'", first[name], second[name]))]
 
 
+def target_differences(one: Print, other: Print) -> list[str]:
+    """What differs of what is asked: its name, and the versions that decide its rankings."""
+    return _fields(("target", "versions"), one, other)
+
+
+def start_hash(fingerprint: Print) -> str:
+    """What two starts of the same experiment on the same data and plugins have in common."""
+    names = ("experiment_sha256", "plan_hash", "dataset", "plugins")
+    return sha256_of({name: fingerprint.get(name) for name in names})
+
+
 def changes(before: Print, runner: Runner) -> str:
     """What the runner measures now and did not at the start of the run; empty when it is the same."""
     try:
         now = asdict(runner.fingerprint())
     except Exception as error:
         return f"the runner could not say what it measures: {describe_error(error)['msg']}"
-    return "; ".join([*_fields(("target", "versions"), before, now), *index_differences(before, now)])
+    return "; ".join([*target_differences(before, now), *index_differences(before, now)])
 
 
 def measured(fingerprint: Fingerprint | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from orchestra_core.datasets import Dataset, DatasetSource
 from orchestra_core.errors import ExperimentError, HookError, RunnerSelectionError, nearest
 from orchestra_core.evaluation.metrics import measure_of
 from orchestra_core.experiment import Experiment, Paths
-from orchestra_core.layers import Layers, build_experiment, read_layers, validation_errors
+from orchestra_core.layers import DEFAULT_FILE, Layers, build_experiment, read_layers, validation_errors
 from orchestra_core.outbound.allowance import unlimited
 from orchestra_core.payloads import DescribeRequest, PlanRequest, RunnerRequest
 from orchestra_core.plan import Plan
@@ -50,6 +50,17 @@ class Request:
     only_defaults: bool = False
     """Leave file, environment and --set aside: the runner's built-in experiment."""
 
+    def asked(self, home: Home) -> dict[str, Any]:
+        """What the journal keeps of it, so that a run can be resumed; the file from the home folder."""
+        file = self.file or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None)
+        return {
+            "file": os.path.relpath(file.absolute(), home.root) if file else None,
+            "set": list(self.assignments),
+            "plugins": list(self.plugins),
+            "strict_plugins": self.strict_plugins,
+            "only_defaults": self.only_defaults,
+        }
+
 
 @dataclass(frozen=True)
 class Session:
@@ -62,6 +73,7 @@ class Session:
     runner_plugin: str
     description: RunnerDescription
     home: Home
+    request: Request = Request()
 
     def open_dataset(self) -> Dataset:
         """The experiment's dataset. Raises DatasetUnavailable, DataError, ExperimentError."""
@@ -140,7 +152,7 @@ def open_session(
     changes = {"plugins": _changed_settings(host), "runner": runner}
     experiment = experiment.model_copy(update=changes)
     home = open_home(request, environ, experiment)
-    return Session(experiment, layers, host, calls, runner_plugin, description, home)
+    return Session(experiment, layers, host, calls, runner_plugin, description, home, request)
 
 
 def choose_runner(host: PluginHost, selection: Selection, configured: str | None) -> str:

@@ -8,7 +8,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = [ROOT / "orchestra_core", *sorted((ROOT / "plugins").glob("*/orchestra_*"))]
 MODULES = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]
-WRITERS = {"orchestra_core/artifacts.py", "orchestra_core/journal/log.py"}
+WRITERS = {
+    "orchestra_core/artifacts.py",
+    "orchestra_core/journal/log.py",
+    "orchestra_core/journal/lock.py",
+}
 WRITING_CALLS = {"write_bytes", "write_text", "mkdir", "rename", "replace", "unlink", "touch"}
 WRITING_MODES = set("wax+")
 

@@ -42,7 +42,7 @@ def command(run_id: str, home: Path | None, as_json: bool, follow: bool) -> None
                 click.echo(f"{event.seq:>6} {event.created_at} {event.event_type:<20} {told}".rstrip())
         if not follow or state.status != "running":
             return
-        if process_is_gone(state):
+        if process_is_gone(folder, state):
             click.echo("The process of this run is gone; nothing more will come.", err=True)
             return
         time.sleep(POLL_SECONDS)

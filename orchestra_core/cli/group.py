@@ -14,6 +14,7 @@ from orchestra_core.errors import nearest
 
 COMMANDS = {
     "run": "Carry an experiment from plan to published winner.",
+    "resume": "Go on with a run that was interrupted, failed or killed.",
     "plan": "Show what a run would do; nothing is sent.",
     "load": "Time one configuration under load; find the highest rate it bears.",
     "init": "Write a commented orchestra.yaml.",

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestra_core.cli.output import console, figure, print_json, print_table
-from orchestra_core.engine import new_run_id
 from orchestra_core.errors import RunCancelled, TargetError
 from orchestra_core.payloads import LoadReportRequest
 from orchestra_core.probing.figures import LoadFigures, LoadReport
 from orchestra_core.probing.probes import Probe, Search
 from orchestra_core.runner import Load, rate_figure
+from orchestra_core.sitting import new_run_id
 
 if TYPE_CHECKING:
     from orchestra_core.cli.load import Wishes

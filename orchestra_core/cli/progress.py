@@ -164,6 +164,7 @@ def _rung(payload: Any, _state: RunState) -> str:
 
 _WRITERS: dict[EventType, Callable[[Any, RunState], str]] = {
     EventType.RUN_STARTED: _started,
+    EventType.RUN_RESUMED: lambda _p, s: f"run {s.run_id}: resumed",
     EventType.SMOKE_STARTED: lambda p, _s: f"smoke · {p['evaluations']} evaluations",
     EventType.GRID_RUNG_STARTED: _rung,
     EventType.REFLECTION_DECISION: _decision,

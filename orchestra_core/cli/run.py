@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestra_core.cli.options import experiment_options, json_option
 from orchestra_core.session import Request
+
+if TYPE_CHECKING:
+    from orchestra_core.artifacts import Home
+    from orchestra_core.cli.junit import StageTimes
+    from orchestra_core.errors import AlreadyRun
+    from orchestra_core.outcome import Outcome
 
 
 @click.command("run")
@@ -23,17 +26,20 @@ from orchestra_core.session import Request
     metavar="FILE",
     help="Write the outcome as JUnit XML for build servers.",
 )
+@click.option("--again", is_flag=True, help="Run it even if the same experiment is running or done.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress; only the result.")
 def command(
     request: Request,
     as_json: bool,
     junit: Path | None,
+    again: bool,
     quiet: bool,
 ) -> None:
     """Carry an experiment from plan to published winner.
 
     Without a file the runner's built-in experiment runs. Ctrl-C stops cleanly with a report of what
-    is done.
+    is done; `orchestra resume` goes on from there. An experiment that is done already is not run once
+    more without --again: its outcome is shown.
 
     Exit code: 0 win or no difference, 1 regression or denied by a guard, 2 wrong usage, 3 the target
     or the disk failed, 4 inconclusive, 130 interrupted.
@@ -41,45 +47,40 @@ def command(
     In JUnit XML a regression or a guard's denial is a failure, trouble with target, disk or plugins is
     an error, and an inconclusive verdict is skipped.
     """
+    from orchestra_core.cli.carrying import tell, terminating
     from orchestra_core.cli.junit import StageTimes, refusals_in, write_run
-    from orchestra_core.cli.main import show_traceback
-    from orchestra_core.cli.output import print_json, silence_stdout
     from orchestra_core.cli.progress import open_display
-    from orchestra_core.cli.result import as_content, show_outcome
     from orchestra_core.engine import run_experiment
+    from orchestra_core.errors import AlreadyRun
     from orchestra_core.session import open_session
 
     times = StageTimes()
     with open_display(quiet=quiet or as_json) as display, terminating(), refusals_in(junit):
         session = open_session(request)
-        outcome = run_experiment(session, [display.on_event, times.on_event])
-    context = click.get_current_context()
-    if outcome.error is not None and context.find_root().params["debug"]:
-        show_traceback(outcome.error, asked=True)
-    try:
-        if as_json:
-            print_json(as_content(outcome))
-        else:
-            show_outcome(outcome, session.home)
-    except BrokenPipeError:  # a reader that has seen enough does not change how the run ended
-        silence_stdout()
+        try:
+            outcome = run_experiment(session, [display.on_event, times.on_event], again=again)
+        except AlreadyRun as found:
+            if found.details["status"] == "running":
+                raise
+            outcome = _outcome_of(session.home, found, times, silent=as_json or quiet)
+    tell(outcome, session.home, as_json=as_json)
     if junit is not None:
         write_run(junit, outcome, times)
-    context.exit(outcome.exit_code)
+    click.get_current_context().exit(outcome.exit_code)
 
 
-@contextmanager
-def terminating() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does, with a report."""
+def _outcome_of(home: Home, found: AlreadyRun, times: StageTimes, *, silent: bool) -> Outcome:
+    """The outcome of the run that was the same, with its stages' times."""
+    from orchestra_core.exit_codes import exit_code_of
+    from orchestra_core.journal.memory import open_journal
+    from orchestra_core.journal.reporting import build_report
+    from orchestra_core.journal.state import RunState
+    from orchestra_core.outcome import Outcome
 
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    if not silent:
+        click.echo(f"{found.message}. {found.hint}", err=True)
+    state = RunState()
+    for event in open_journal(home, found.details["run_id"]):
+        state.apply(event)
+        times.on_event(event, state)
+    return Outcome(build_report(state), exit_code_of(state), tuple(state.artifacts))

@@ -21,19 +21,19 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
     """
     from orchestra_core.cli.output import print_json
     from orchestra_core.cli.result import show_report, summary_of
-    from orchestra_core.journal.memory import open_journal
+    from orchestra_core.journal.memory import skim_journal
     from orchestra_core.journal.reporting import build_report
     from orchestra_core.journal.state import fold
     from orchestra_core.liveness import process_is_gone
 
     folder, full_id = find_run(run_id, home)
-    reader = open_journal(folder, full_id)
+    reader = skim_journal(folder, full_id)
     state = fold(reader)
     report = build_report(state)
     stages = {name: asdict(progress) for name, progress in state.stages.items()}
     if as_json:
         content = {**summary_of(report), "stage": state.stage, "stages": stages}
-        content["process_gone"] = process_is_gone(state)
+        content["process_gone"] = process_is_gone(folder, state)
         counts = {"events": state.events, "bad_lines": reader.bad_lines, "retries": state.retries}
         print_json({**content, **counts, "last_event_at": state.last_event_at})
         return
@@ -44,7 +44,9 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
         click.echo(f"  {decision.stage} {decision.kind} ({decision.rule}): {decision.reason}")
     if report.error:
         click.echo(f"{click.style('Error:', fg='red')} {report.error['msg']}")
-    if process_is_gone(state):
+    if process_is_gone(folder, state):
         click.echo("The run has no ending, and its process is gone: it was killed.")
+    if process_is_gone(folder, state) or not (state.is_finished or state.status == "running"):
+        click.echo(f"Go on with it: orchestra resume {full_id}")
     if reader.bad_lines:
         click.echo(f"{reader.bad_lines} lines of the journal are damaged and were skipped.")

@@ -11,19 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from orchestra_core.artifacts import Home, exclusive, json_bytes, write_atomic
+from orchestra_core.fingerprints import start_hash
 from orchestra_core.journal.log import JournalReader
-from orchestra_core.journal.state import RunState, fold
+from orchestra_core.journal.state import UNREAD, RunState, fold
 
 Entry = Mapping[str, Any]
 
 
 def load_state(home: Home, run_id: str) -> RunState:
     """The fold of one run's journal. Raises RunNotFound."""
-    return fold(open_journal(home, run_id))
+    return fold(skim_journal(home, run_id))
+
+
+def skim_journal(home: Home, run_id: str) -> JournalReader:
+    """A reader that leaves out what a fold only counts. Raises RunNotFound."""
+    reader = open_journal(home, run_id)
+    reader.unread = UNREAD
+    return reader
 
 
 def open_journal(home: Home, run_id: str) -> JournalReader:
-    """A reader of one run's journal. Raises RunNotFound naming the nearest run."""
+    """A reader of one run's journal, with all payloads. Raises RunNotFound naming the nearest run."""
     from orchestra_core.errors import RunNotFound, nearest
 
     path = home.journal(run_id)
@@ -85,7 +93,7 @@ def _index_line(entry: Entry) -> str:
 
 
 def _make_entry(home: Home, run_id: str) -> Entry:
-    reader = open_journal(home, run_id)
+    reader = skim_journal(home, run_id)
     return _entry(run_id, fold(reader), reader)
 
 
@@ -99,6 +107,7 @@ def _entry(run_id: str, state: RunState, reader: JournalReader) -> Entry:
         "ended_at": state.ended_at,
         "last_event_at": state.last_event_at,
         "plan_hash": state.started.get("plan_hash", ""),
+        "start_hash": start_hash(state.started.get("fingerprint", {})),
         "dataset": experiment.get("dataset", ""),
         "runner": state.started.get("runner", ""),
         "backend": state.started.get("backend", ""),

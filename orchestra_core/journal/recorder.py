@@ -9,7 +9,8 @@ from typing import Any
 from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, now
 from orchestra_core.journal.log import JournalReader, JournalWriter
-from orchestra_core.journal.state import RunState, fold
+from orchestra_core.journal.past import Past
+from orchestra_core.journal.state import UNREAD, RunState, fold
 
 Listener = Callable[[Event, RunState], None]
 
@@ -17,8 +18,18 @@ Listener = Callable[[Event, RunState], None]
 class Recorder:
     """The one way by which a run's facts come about. Safe to call from several threads."""
 
-    def __init__(self, run_id: str, writer: JournalWriter, listeners: Iterable[Listener] = ()) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        writer: JournalWriter,
+        listeners: Iterable[Listener] = (),
+        past: Past | None = None,
+    ) -> None:
+        """`past`: what the journal says already; that is not written twice."""
         self.run_id = run_id
+        self.past = past
+        self.wrote = False
+        """Whether anything came about that the journal did not say already."""
         self.state = RunState()
         self._writer = writer
         self._listeners = list(listeners)
@@ -29,11 +40,15 @@ class Recorder:
         self.record_all([(event_type, payload or {})])
 
     def record_all(self, items: Iterable[tuple[EventType, Mapping[str, Any]]]) -> None:
-        """Write several events at once, in order."""
+        """Write several events at once, in order. Raises RunChanged when the past says otherwise."""
         with self._lock:
-            events = self._writer.append_all(items)
-            for event in events:
-                self.state.apply(event)
+            known = [(item, self.past and self.past.take(*item)) for item in items]
+            fresh = [item for item, event in known if event is None]
+            events = self._writer.append_all(fresh) if fresh else []
+            self.wrote = self.wrote or bool(events)
+            rest = iter(events)
+            for _, event in known:
+                self.state.apply(event or next(rest))
         for event in events:
             for listener in list(self._listeners):
                 self._tell(listener, event)
@@ -52,10 +67,19 @@ class Recorder:
         except StorageError:
             self.state.apply(Event(0, self.run_id, event_type, payload, now()))
 
+    def restore(self, event: Event) -> None:
+        """Take in what the journal says already."""
+        with self._lock:
+            self.state.apply(event)
+
+    def fuller_job(self, job_id: str, queries: int) -> Event | None:
+        """What the journal says already of a job, where that is of more queries."""
+        return self.past.fuller_job(job_id, queries) if self.past else None
+
     def refold(self) -> None:
         """Fold the state anew from the file, after an interrupt that may have come between the two."""
         with self._lock:
-            self.state = fold(JournalReader(self._writer.path))
+            self.state = fold(JournalReader(self._writer.path, unread=UNREAD))
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` after each later event."""

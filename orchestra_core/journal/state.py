@@ -11,6 +11,11 @@ from orchestra_core.journal.events import Event, EventType
 from orchestra_core.report import RunStatus
 
 Payload = Mapping[str, Any]
+Step = tuple[str, int]
+QUARANTINED = "quarantined"
+"""Why a unit failed that was not asked, because the process died of it."""
+UNREAD = frozenset({EventType.UNIT_STARTED})
+"""Types that the fold only counts."""
 _ENDINGS: dict[EventType, RunStatus] = {
     EventType.RUN_COMPLETED: "completed",
     EventType.RUN_FAILED: "failed",
@@ -66,6 +71,16 @@ class RunState:
     error: Payload | None = None
     last_event_at: str = ""
     events: int = 0
+    told: bool = False
+    """Whether artifacts were written after the ending."""
+    owner: Payload = field(default_factory=dict)
+    """`pid` and `host` of the process that began or resumed the run last."""
+    resumed: int = 0
+    """How often the run was gone on with."""
+    step: Step | None = None
+    """The (stage, rung) that has begun and not ended."""
+    failed_units: list[Payload] = field(default_factory=list)
+    """Units of that step that gave no answer at all: a resumed run asks them again."""
 
     def apply(self, event: Event) -> None:
         """Take in one event; unknown ones only count."""
@@ -74,6 +89,11 @@ class RunState:
         handler = _HANDLERS.get(event.event_type)
         if handler is not None:
             handler(self, event)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to do; a run stopped by what failed can ask that again."""
+        return self.status == "completed" or (self.status == "early_stopped" and not self.failed_units)
 
     @property
     def best_by_rung(self) -> tuple[float, ...]:
@@ -103,17 +123,55 @@ def _run_started(state: RunState, event: Event) -> None:
     state.run_id = event.run_id
     state.started = event.payload
     state.started_at = event.created_at
+    state.owner = event.payload
 
 
-def _run_resumed(state: RunState, _event: Event) -> None:
+def _run_resumed(state: RunState, event: Event) -> None:
     state.status, state.ended_at, state.error, state.ending = "running", None, None, None
+    state.owner = event.payload
+    state.resumed += 1
+    for progress in state.stages.values():
+        progress.status = "running" if progress.status == "failed" else progress.status
+    if state.failed_units:
+        _take_back(state)
+
+
+def _take_back(state: RunState) -> None:
+    """The open step's failed units are asked again, so what was said of the step no longer stands."""
+    stage, rung = state.step or ("", 0)
+    for payload in state.failed_units:
+        state.failures.subtract(payload.get("failures", {}))
+        if payload["kind"] == "evaluate":
+            state.stages[stage].done -= payload["requests"]
+    state.failures += Counter()  # drops what came to nothing
+    state.failed_units = []
+    state.decisions = [d for d in state.decisions if (d["stage"], d["rung"]) != (stage, rung)]
+    if stage == "grid":
+        state.rungs = [r for r in state.rungs if r["rung"] != rung]
+    if stage == "ab":
+        state.verdict = None
+
+
+def stands(event: Event, step: Step) -> bool:
+    """Whether an event is still true once a step's failed units are asked again."""
+    payload = event.payload
+    if event.event_type == EventType.REFLECTION_DECISION:
+        return (payload["stage"], payload["rung"]) != step
+    if event.event_type == EventType.GRID_RUNG_DONE:
+        return ("grid", payload["rung"]) != step
+    return event.event_type != EventType.VERDICT or step[0] != "ab"
+
+
+def _begin_step(state: RunState, step: Step) -> None:
+    if state.step != step:
+        state.step, state.failed_units = step, []
 
 
 def _run_ended(state: RunState, event: Event) -> None:
     early = event.payload.get("early_stopped", False)
     state.status = "early_stopped" if early else _ENDINGS[event.event_type]
     state.ended_at = event.created_at
-    state.ending = event.payload
+    state.ending, state.told = event.payload, False
     state.error = event.payload.get("error")
     state.ids = ((state.error or {}).get("details") or {}).get("ids", state.ids)
 
@@ -121,11 +179,13 @@ def _run_ended(state: RunState, event: Event) -> None:
 def _stage_started(state: RunState, event: Event) -> None:
     state.stage = _stage_of(event)
     state.stages[state.stage] = StageProgress(planned=event.payload.get("evaluations", 0))
+    _begin_step(state, (state.stage, 0))
 
 
 def _stage_done(state: RunState, event: Event) -> None:
     stage = _stage_of(event)
     state.stages.setdefault(stage, StageProgress()).status = "done"
+    state.step, state.failed_units = None, []
     if stage == "smoke":
         state.ids = event.payload.get("overlap")
     if stage == "grid":
@@ -140,21 +200,38 @@ def _stage_done(state: RunState, event: Event) -> None:
 
 
 def _stage_failed(state: RunState, event: Event) -> None:
-    state.stages.setdefault(_stage_of(event), StageProgress()).status = "failed"
+    progress = state.stages.setdefault(_stage_of(event), StageProgress())
+    if progress.status != "done":  # it may be gone through again, and fail on the way
+        progress.status = "failed"
 
 
 def _rung_started(state: RunState, event: Event) -> None:
     state.rung = event.payload["rung"]
+    _begin_step(state, ("grid", state.rung))
 
 
 def _unit(state: RunState, event: Event) -> None:
     payload = event.payload
-    state.requests += payload["requests"] + payload.get("repetitions", 0)
-    state.cost_usd += payload.get("cost_usd", 0.0)
+    _begin_step(state, (payload["stage"], payload["rung"]))
+    if "reused_from" not in payload:
+        state.requests += payload["requests"] + payload.get("repetitions", 0)
+        state.cost_usd += payload.get("cost_usd", 0.0)
     if failures := payload.get("failures"):
         state.failures.update(failures)
+        if sum(failures.values()) >= evaluations(payload) and may_be_asked_again(payload):
+            state.failed_units.append(payload)
     if payload["kind"] == "evaluate":
         state.stages.setdefault(payload["stage"], StageProgress()).done += payload["requests"]
+
+
+def may_be_asked_again(payload: Payload) -> bool:
+    """Whether a unit that failed may: not one that ended its process again and again."""
+    return "unit" in payload and QUARANTINED not in payload["failures"]
+
+
+def evaluations(payload: Payload) -> int:
+    """How many (configuration, query) pairs a unit's event stands for; if all failed, it has failed."""
+    return int(payload["configurations"] * payload["queries"])
 
 
 def _policy(state: RunState, event: Event) -> None:
@@ -163,6 +240,7 @@ def _policy(state: RunState, event: Event) -> None:
 
 def _artifact(state: RunState, event: Event) -> None:
     state.artifacts[event.payload["path"]] = event.payload["sha256"]
+    state.told = state.ending is not None
 
 
 def _job(state: RunState, event: Event) -> None:

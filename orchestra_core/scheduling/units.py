@@ -117,9 +117,7 @@ def probed(
     except (Exception, SystemExit) as error:
         described = describe_error(error)
         failure = Failure(described["type"], described["msg"], described["hint"])
-        return [
-            LatencySample(configuration.config_id, q.query_id, 0.0, failure=failure) for q in queries
-        ]
+        return failed_samples(configuration, queries, failure)
     found = {s.query_id: s for s in samples if s.config_id == configuration.config_id}
     unasked = Failure("no_sample", "the probe gave no sample for this query")
     missing = {
@@ -127,6 +125,13 @@ def probed(
         for q in queries
     }
     return [_sound_sample(found.get(query_id, gap)) for query_id, gap in missing.items()]
+
+
+def failed_samples(
+    configuration: Configuration, queries: Sequence[Query], failure: Failure
+) -> list[LatencySample]:
+    """One failed sample per query."""
+    return [LatencySample(configuration.config_id, q.query_id, 0.0, failure=failure) for q in queries]
 
 
 def count_failures(items: Iterable[Observation | LatencySample]) -> dict[str, int]:

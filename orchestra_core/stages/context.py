@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset
@@ -16,20 +15,15 @@ from orchestra_core.evaluation.metrics import Scorer
 from orchestra_core.fingerprints import changes
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.recorder import Recorder
-from orchestra_core.observation import LatencySample, Observation, Query, Unit, UnitResult
-from orchestra_core.payloads import Executor, RungEvidence
+from orchestra_core.observation import Observation, Query
+from orchestra_core.payloads import RungEvidence
 from orchestra_core.plan import Configuration, Plan, StageName
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.report import Decision
 from orchestra_core.runner import Load, Runner, RunnerDescription
 from orchestra_core.scheduling.budget import Budget
-from orchestra_core.scheduling.units import (
-    count_failures,
-    cut,
-    evaluator,
-    failed_observations,
-    probed,
-)
+from orchestra_core.scheduling.source import UnitSource
+from orchestra_core.scheduling.units import cut, probed
 
 
 @dataclass
@@ -42,7 +36,7 @@ class RunContext:
     dataset: Dataset
     description: RunnerDescription
     runner: Runner
-    executor: Executor
+    units: UnitSource
     calls: HookCalls
     recorder: Recorder
     scorer: Scorer
@@ -72,11 +66,13 @@ class RunContext:
         )
         self.budget.check(sum(unit.size for unit in units))
         by_job: dict[str, list[Observation]] = {config_id: [] for config_id in jobs}
-        evaluate = evaluator(self.runner, self.plan, self.queries)
-        for result in self.executor.run(units, evaluate):
-            for observation in self._take(result):
-                by_job[observation.config_id].append(observation)
-            self.budget.check()
+        try:
+            for observations in self.units.evaluate(units):
+                for observation in observations:
+                    by_job[observation.config_id].append(observation)
+                self.budget.check()
+        finally:
+            self.units.flush()
         for config_id, job in jobs.items():
             job.add_block(query_ids, by_job[config_id], self.scorer)
 
@@ -93,34 +89,22 @@ class RunContext:
         self.budget.check(requests)
         job = jobs[config_id]
         asked = [self.queries[query_id] for query_id in query_ids]
-        began = stopwatch()
-        samples = probed(self.runner, job.configuration, asked, load, self.timeout_s)
-        job.samples += samples
-        self._spent(
-            EventType.UNIT_DONE,
-            {
-                "stage": job.stage,
-                "rung": rung,
-                "kind": "probe",
-                "configurations": 1,
-                "queries": len(query_ids),
-                "requests": requests,
-                "repetitions": _repetitions(samples),
-                "cost_usd": _cost(samples),
-                "failures": count_failures(samples),
-                "seconds": round(stopwatch() - began, 6),
-            },
-        )
+        ask = partial(probed, self.runner, job.configuration, asked, load, self.timeout_s)
+        job.samples += self.units.probe((job.stage, rung), job.configuration, asked, load, ask)
 
     def finish_jobs(self, jobs: Iterable[Job]) -> None:
         """Write the jobs' folders, then say so in the journal.
 
         When the target's index is no longer what it was at the start, the jobs are marked.
         """
+        self.units.flush()
         done = []
         changed = changes(self.recorder.state.started.get("fingerprint", {}), self.runner)
         mark = {"comparable": not changed, "not_comparable_because": changed}
         for job in jobs:
+            if fuller := self.recorder.fuller_job(job.job_id, len(job.query_ids)):
+                self.recorder.restore(fuller)  # cut short before it was where it had been already
+                continue
             summary = job.write(self.home, job.summary(self.home).model_copy(update=mark))
             event = EventType.JOB_DONE if summary.status == "ok" else EventType.JOB_FAILED
             done.append((event, summary.model_dump(mode="json")))
@@ -128,6 +112,7 @@ class RunContext:
 
     def reflect(self, evidence: RungEvidence) -> list[Decision]:
         """Ask all reflection plugins and record what they say."""
+        self.units.flush()
         decisions = self.calls.reflect(evidence)
         self.recorder.record_all(
             (EventType.REFLECTION_DECISION, d.model_dump(mode="json")) for d in decisions
@@ -137,27 +122,6 @@ class RunContext:
     def baseline_and(self, config_id: str) -> tuple[Configuration, Configuration]:
         """The two arms of a comparison."""
         return self.plan.baseline, self.plan.configuration(config_id)
-
-    def _take(self, result: UnitResult) -> tuple[Observation, ...]:
-        failed = result.error is not None
-        observations = failed_observations(result) if failed else result.observations
-        payload: dict[str, Any] = {
-            **_unit_payload(result.unit),
-            "repetitions": _repetitions(observations),
-            "cost_usd": _cost(observations),
-            "failures": count_failures(observations),
-            "seconds": round(result.seconds, 6),
-        }
-        if failed:
-            payload["error"] = dict(result.error or {})
-            if payload["error"]["type"] == "timeout":
-                self.recorder.record(EventType.RUNNER_TIMEOUT, {"error": payload["error"]})
-        self._spent(EventType.UNIT_FAILED if failed else EventType.UNIT_DONE, payload)
-        return observations
-
-    def _spent(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
-        self.recorder.record(event_type, payload)
-        self.budget.spend(payload["requests"] + payload["repetitions"], payload["cost_usd"])
 
 
 def stop_if_told(decisions: Sequence[Decision]) -> None:
@@ -181,27 +145,3 @@ def refuse_dead_target(jobs: Collection[Job], query_ids: Sequence[str]) -> None:
         hint="Look at the target; .runs/ holds each request's own message.",
         details={"failures": dict(reasons)},
     )
-
-
-def stopwatch() -> float:
-    """Seconds on a monotonic clock."""
-    return time.perf_counter()
-
-
-def _unit_payload(unit: Unit) -> dict[str, Any]:
-    return {
-        "stage": unit.stage,
-        "rung": unit.rung,
-        "kind": "evaluate",
-        "configurations": len(unit.config_ids),
-        "queries": len(unit.query_ids),
-        "requests": unit.size,
-    }
-
-
-def _repetitions(items: Iterable[Observation | LatencySample]) -> int:
-    return sum(max(0, item.attempts - 1) for item in items)
-
-
-def _cost(items: Iterable[Observation | LatencySample]) -> float:
-    return float(sum(item.cost for item in items if item.cost is not None))

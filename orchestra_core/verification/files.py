@@ -7,6 +7,7 @@ from orchestra_core.errors import StorageError
 from orchestra_core.history import Record, broken_records, read_history
 from orchestra_core.journal.memory import altered_entries
 from orchestra_core.report import Verdict, Winner
+from orchestra_core.scheduling.results import ResultFolder
 from orchestra_core.stages.publish import winner_record
 from orchestra_core.verification.jobs import check_sha256
 from orchestra_core.verification.journal import Story
@@ -17,6 +18,13 @@ def check_artifacts(ledger: Ledger, home: Home, story: Story) -> None:
     """Every artifact still is what ARTIFACT_WRITTEN says."""
     for path, recorded in story.state.artifacts.items():
         check_sha256(ledger, home, home.root / path, recorded)
+
+
+def check_units(ledger: Ledger, home: Home, story: Story) -> None:
+    """The file of every finished unit still has the content that its name says."""
+    results = ResultFolder(home.units(ledger.run_id))
+    for name in dict.fromkeys(e.payload["result"] for e in story.events if "result" in e.payload):
+        check_sha256(ledger, home, results.path(str(name)), str(name))
 
 
 def check_history(ledger: Ledger, home: Home, story: Story) -> None:

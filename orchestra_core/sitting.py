@@ -1,0 +1,104 @@
+"""Sitting: one process's turn at a run. A run has one, or as many as it was resumed plus one.
+
+Whoever sits holds the run's lock; the recorder writes only what the journal does not say already.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from orchestra_core.artifacts import Home
+from orchestra_core.journal.events import EventType
+from orchestra_core.journal.lock import RunLock
+from orchestra_core.journal.log import JournalReader, JournalWriter
+from orchestra_core.journal.past import Past, read_past
+from orchestra_core.journal.recorder import Listener, Recorder
+from orchestra_core.payloads import Executor
+from orchestra_core.plan import Plan
+from orchestra_core.scheduling.budget import Budget
+from orchestra_core.scheduling.keys import UnitKeys
+from orchestra_core.scheduling.source import Ask, Earlier, UnitSource
+
+
+@dataclass
+class Sitting:
+    """What a process needs to carry a run."""
+
+    recorder: Recorder
+    past: Past = field(default_factory=Past)
+    earlier: Earlier | None = None
+    """Another run whose results are taken where they hold."""
+    asks: Literal["anything", "tried", "nothing"] = "anything"
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.recorder.run_id
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the run was begun by another sitting."""
+        return self.past.started is not None
+
+    def units(self, home: Home, plan: Plan, executor: Executor, ask: Ask, budget: Budget) -> UnitSource:
+        """Where the run's units come from, once it has begun."""
+        keys = UnitKeys(plan, self.recorder.state.started["fingerprint"])
+        return UnitSource(
+            home, plan, self.recorder, executor, ask, budget, keys, self.past, self.earlier, self.asks
+        )
+
+    def resume(self) -> None:
+        """Say that the run goes on. What was begun is known from the start of it."""
+        failed = [payload["unit"] for payload in self.past.state.failed_units]
+        owner = {**whoever_sits(), "asked_again": failed}
+        self.recorder.record(EventType.RUN_RESUMED, owner)
+
+
+def whoever_sits() -> dict[str, Any]:
+    """This process, as RUN_STARTED and RUN_RESUMED name it."""
+    return {"pid": os.getpid(), "host": platform.node()}
+
+
+@contextmanager
+def new_sitting(
+    home: Home, plan: Plan, listeners: Sequence[Listener], earlier: Earlier | None = None
+) -> Iterator[Sitting]:
+    """The first sitting of a new run, which has a lock and an empty journal. Raises StorageError."""
+    run_id = new_run_id(plan)
+    lock = RunLock(home.lock(run_id))
+    try:
+        writer = JournalWriter(home.journal(run_id), run_id, create=True)
+        yield Sitting(Recorder(run_id, writer, listeners), earlier=earlier)
+    finally:
+        lock.release()
+
+
+@contextmanager
+def further_sitting(home: Home, run_id: str, listeners: Sequence[Listener]) -> Iterator[Sitting]:
+    """A further sitting of a run. Raises RunInUse while another process sits, StorageError."""
+    lock = RunLock(home.lock(run_id))
+    try:
+        past = read_past(JournalReader(home.journal(run_id)))  # under the lock: nobody adds to it
+        writer = JournalWriter(home.journal(run_id), run_id)
+        recorder = Recorder(run_id, writer, listeners, past)
+        if past.started is not None:
+            recorder.restore(past.started)
+        try:
+            yield Sitting(recorder, past)
+        finally:
+            recorder.close()
+    finally:
+        lock.release()
+
+
+def new_run_id(plan: Plan, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+    """`<name>-<UTC time>-<random>`; unique even when two runs start in one second."""
+    name = plan.experiment.name[:40].rstrip("-.")
+    return f"{name}-{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
