@@ -40,6 +40,6 @@ class FiqaSettings(StrictModel):
     hnsw_expansion_add: int = Field(default=256, ge=1, le=4096)
     """Width of the search for neighbours while the graph is built. Another value is another index."""
     mapping: Annotated[Mapping | None, BeforeValidator(complete)] = None
-    """How the `http` backend asks its service: a preset's name, or a section; see `docs`."""
+    """How the backend `http` asks its service; see the page Live targets."""
     pgvector: PgvectorSettings = PgvectorSettings()
     """The backend `pgvector`."""

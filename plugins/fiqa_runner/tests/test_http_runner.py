@@ -12,7 +12,7 @@ from orchestra_fiqa_runner.settings import FiqaSettings
 from pydantic import ValidationError
 
 from orchestra_core.engine import run_experiment
-from orchestra_core.errors import AddressRefused, ExperimentError
+from orchestra_core.errors import ExperimentError
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.observation import Query
 from orchestra_core.runner import Load
@@ -345,7 +345,7 @@ def test_every_preset_survives_the_plan(make):
 
 
 def test_an_address_that_is_not_allowed_refuses_the_run(open_http, make):
-    with pytest.raises(AddressRefused, match="not on the list"):
+    with pytest.raises(ExperimentError, match="not on the list"):
         open_http("http://search.example:8000", [make(**USUAL)])
     with pytest.raises(ExperimentError, match="needs the address"):
         open_http(None, [make(**USUAL)])
