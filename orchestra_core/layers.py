@@ -246,7 +246,7 @@ def _gathered(problems: Sequence[tuple[str, str, str]]) -> ExperimentError:
     )
 
 
-_PRIVATE = frozenset({"headers", "base_url"})
+_PRIVATE = frozenset({"headers", "base_url", "host_aliases", "allowed_hosts"})
 """Keys whose wrong values are not shown: people write passwords there."""
 
 

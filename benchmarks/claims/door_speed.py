@@ -63,12 +63,12 @@ def _users(core: int, port: int, seconds: int) -> float:
 
 BENCHMARK = Benchmark(
     name="door_speed",
-    claim="With every guard on, the client sustains at least 1.2 times the requests/s of Locust's default "
-    "HttpUser, from one core.",
-    how="One server on loopback that answers at once, on a core of its own; both clients on another core, 8 "
-    "threads through the door and 8 Locust users, 10 s each, in turns. Policy, breaker, slots, rate limit "
-    "(100,000/s), budget, deadlines, size limits and secrets are on and do not bind; both read the answer "
-    "as JSON.",
+    claim="With every guard on, the client sustains at least 1.2 times the requests/s of Locust's "
+    "default HttpUser, from one core.",
+    how="One server on loopback that answers at once, on a core of its own; both clients on another "
+    "core, 8 threads through the door and 8 Locust users, 10 s each, in turns. Policy, breaker, slots, "
+    "rate limit (100,000/s), budget, deadlines, size limits and secrets are on and do not bind; both "
+    "read the answer as JSON.",
     measure=measure,
     missing=missing,
 )

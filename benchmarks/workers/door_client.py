@@ -1,7 +1,7 @@
 """Ask a service through the door, as fast as it goes: prints requests per second as JSON.
 
-`python -m benchmarks.workers.door_client CORE PORT THREADS SECONDS`. Every guard is on; the rate limit, the
-slots, the budget and the deadlines are there and do not bind. Each answer is read as JSON.
+`python -m benchmarks.workers.door_client CORE PORT THREADS SECONDS`. Every guard is on; rate limit,
+slots, budget and deadlines are there and do not bind. Each answer is read as JSON.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A service that misbehaves: `python -m benchmarks.workers.faulty_service SEED`; prints its port.
 
-POST /api/query: 5% are 500, 1% never answer, 1% are garbage, 1% are cut off, and now and then a burst of ten
-is 429 with `Retry-After: 1`. GET /seen tells when each POST came and which questions were answered well.
+POST /api/query: 5% are 500, 1% never answer, 1% are garbage, 1% are cut off, and now and then a burst
+of ten is 429 with `Retry-After: 1`. GET /seen tells when each POST came.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ class Faults:
     def __init__(self, seed: int) -> None:
         self.random, self.lock = Random(seed), threading.Lock()  # noqa: S311 - no secret
         self.times: list[float] = []
-        self.well: list[str] = []
         self.burst = 0
 
     def next(self) -> str:
@@ -61,13 +60,10 @@ class Handler(BaseHTTPRequestHandler):
         body = b"<html>sorry" if kind == "garbage" else json.dumps({"items": items}).encode()
         headers = {"Retry-After": "1"} if kind == "429" else {}
         self._send(int(kind) if kind.isdigit() else 200, body, headers, cut=kind == "cut")
-        if kind == "well":
-            self.faults.well.append(asked["question"])
 
     def do_GET(self) -> None:
         """What was seen."""
-        seen = {"times": self.faults.times, "well": self.faults.well}
-        self._send(200, json.dumps(seen).encode(), {})
+        self._send(200, json.dumps({"times": self.faults.times}).encode(), {})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], *, cut: bool = False) -> None:
         self.send_response(status)

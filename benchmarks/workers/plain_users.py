@@ -10,5 +10,5 @@ QUESTION = {"question": "How do I save taxes?", "top_k": 10, "collection": "fiqa
 
 class Asking(HttpUser):
     @task
-    def ask(self):
+    def ask(self) -> None:
         self.client.post("/api/query", json=QUESTION).json()
