@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "Recompute a run from its files, and compare.",
     "compare": "Compare two runs on the queries they have in common.",
     "metrics": "Show figures of finished jobs, and write why requests failed.",
+    "serve": "Serve runs over HTTP, with a page to watch them.",
     "memory": "Maintain the index over runs.",
     "completion": "Print the completion script for your shell.",
 }

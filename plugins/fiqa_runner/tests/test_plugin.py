@@ -107,7 +107,7 @@ def test_settings_refuse_unknown_keys_and_negative_prices():
         ({"collections": {"x": {"chunking": "lines"}}}, "collections.x.chunking"),
         ({"collections": {"x": {"chunking": "win64_o64"}}}, "collections.x.chunking"),
         ({"collections": {"x": {"dataset": "boolq"}}}, "collections.x.dataset"),
-        ({"runner": {"backend": "mongo"}}, "runner.backend"),
+        ({"runner": {"backend": "telnet"}}, "runner.backend"),
     ],
 )
 def test_a_wrong_experiment_is_refused_with_its_key(kit, fiqa, make, changes, where):
