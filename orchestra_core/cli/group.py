@@ -26,6 +26,7 @@ COMMANDS = {
     "events": "Print or follow a run's journal.",
     "report": "Render a run's artifacts again from its journal.",
     "verify": "Recompute a run from its files, and compare.",
+    "replay": "Go through a run again with nothing but its journal and stored results.",
     "compare": "Compare two runs on the queries they have in common.",
     "memory": "Maintain the index over runs.",
     "completion": "Print the completion script for your shell.",
