@@ -26,6 +26,7 @@ COMMANDS = {
     "events": "Print or follow a run's journal.",
     "report": "Render a run's artifacts again from its journal.",
     "verify": "Recompute a run from its files, and compare.",
+    "replay": "Go through a run again with nothing but its journal and stored results.",
     "compare": "Compare two runs on the queries they have in common.",
     "metrics": "Show figures of finished jobs, and write why requests failed.",
     "serve": "Serve runs over HTTP, with a page to watch them.",
