@@ -157,6 +157,8 @@ class JobSummary(StrictModel):
     """Folder relative to the home folder."""
     files: dict[str, str] = {}
     """File name → SHA-256 of its content when it was written."""
+    aggregate_only: bool = False
+    """True: the target told figures over a block and no rankings, so nothing significant follows."""
     comparable: bool = True
     """False: the index was another one by the end of this job than when the run began."""
     not_comparable_because: str = ""

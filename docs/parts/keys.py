@@ -84,6 +84,8 @@ def _kind(written: str, schema: Mapping[str, Any], definitions: Mapping[str, Any
     if "anyOf" in schema:
         options = [o for o in schema["anyOf"] if o.get("type") != "null"]
         return " or ".join(_kind("", option, definitions) for option in options)
+    if "$ref" in schema:
+        return "section"
     if "const" in schema:
         return f"`{schema['const']}`"
     return " ".join([_TYPES[schema["type"]], *_bounds(schema)])

@@ -27,6 +27,8 @@ COMMANDS = {
     "report": "Render a run's artifacts again from its journal.",
     "verify": "Recompute a run from its files, and compare.",
     "compare": "Compare two runs on the queries they have in common.",
+    "metrics": "Show finished jobs' figures, and why requests failed.",
+    "serve": "Serve runs over HTTP, with a page to watch them.",
     "memory": "Maintain the index over runs.",
     "completion": "Print the completion script for your shell.",
 }

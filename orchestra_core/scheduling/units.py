@@ -147,7 +147,9 @@ def _sound(observation: Observation) -> Observation:
         )
     elif len(set(observation.ranking)) != len(observation.ranking):
         failure = Failure("repeated_document", "the ranking holds one document more than once")
-    elif not (_is_figure(observation.latency_ms) and _is_figure(observation.cost)):
+    elif not all(map(_is_figure, (observation.latency_ms, observation.cost))) or not all(
+        map(_is_number, observation.reported.values())
+    ):
         failure = _MALFORMED
     if failure is observation.failure:
         return observation

@@ -29,6 +29,8 @@ def shrink(evidence: RungEvidence, beyond: Sequence[int]) -> RaceStep:
     grid = evidence.plan.experiment.stages.grid
     parameters = [evidence.plan.configuration(c.config_id).parameters for c in chosen]
     keep, minimize = affordable(evidence), evidence.plan.experiment.objective.minimize
+    if any(c.aggregate_only for c in chosen):
+        return _by_figures(rows, scores, _keeping_limits(evidence, chosen), keep, beyond)
     field = len(evidence.plan.stage("grid").config_ids)
     burden = _burden(evidence, chosen, field)
     one_step = (
@@ -48,6 +50,24 @@ def shrink(evidence: RungEvidence, beyond: Sequence[int]) -> RaceStep:
         certain=(*beyond, *(rows[i] for i in step.certain)),
         equivalent=tuple(rows[i] for i in step.equivalent),
         forced=tuple(rows[i] for i in step.forced),
+    )
+
+
+def _by_figures(
+    rows: Sequence[int],
+    scores: NDArray[np.float64],
+    eligible: NDArray[np.bool_],
+    keep: int,
+    beyond: Sequence[int],
+) -> RaceStep:
+    """Figures over a block prove nothing of each other: only the budget drops anybody, worst first."""
+    means = scores.mean(axis=1)
+    ordered = sorted(range(len(rows)), key=lambda i: (not eligible[i], -means[i], i))
+    return RaceStep(
+        survivors=tuple(rows[i] for i in ordered[:keep]),
+        certain=tuple(beyond),
+        equivalent=(),
+        forced=tuple(rows[i] for i in ordered[keep:]),
     )
 
 

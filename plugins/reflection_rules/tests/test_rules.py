@@ -1,5 +1,7 @@
 """Each rule by its evidence; what all rules have in common, for any evidence."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -163,3 +165,28 @@ def test_wrong_settings_are_refused(wrong):
 
 def test_defaults():
     assert Settings() == Settings(failure_rate=0.3, recall_variance=0.02)
+
+
+# -- figures over a block ---------------------------------------------------------------------------
+
+
+def test_figures_over_a_block_prove_nothing(evidence):
+    """Repeated means have no spread: a paired test would be sure of anything."""
+    rows = [[0.2] * 200, [0.9] * 200, [0.5] * 200, [0.9] * 200]
+    made = evidence(rows, allowed=1200, spent=800, following=100)
+    told = [dataclasses.replace(one, aggregate_only=True) for one in made.configurations]
+    (decision,) = orchestra_reflect(dataclasses.replace(made, configurations=tuple(told)))
+    assert decision.kind == "shrink"
+    assert (decision.certain, decision.equivalent) == ((), ())
+    names = [one.config_id for one in told]
+    assert decision.survivors == (names[1], names[3])
+    (sure,) = orchestra_reflect(made)
+    assert sure.certain
+
+
+def test_figures_over_a_block_drop_nobody_while_the_budget_lasts(evidence):
+    made = evidence([[0.2] * 200, [0.9] * 200])
+    told = [dataclasses.replace(one, aggregate_only=True) for one in made.configurations]
+    assert kinds(orchestra_reflect(dataclasses.replace(made, configurations=tuple(told)))) == [
+        ("keep", "no_reason_to_act")
+    ]

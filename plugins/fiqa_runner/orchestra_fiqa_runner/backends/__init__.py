@@ -38,6 +38,13 @@ _ENGINE = ("collection", "top_k", "alpha", "mmr", "ef_search")
 _TABLE = (
     Backend("embedded", None, shares_work=True, rate_limited=False, seconds_per_request=0.002),
     Backend(
+        "pgvector",
+        (*_ENGINE, "fusion", "rrf_k"),
+        shares_work=True,
+        rate_limited=False,
+        seconds_per_request=0.01,
+    ),
+    Backend(
         "http",
         None,
         shares_work=False,
@@ -46,11 +53,12 @@ _TABLE = (
         open_parameters=True,
     ),
     Backend(
-        "pgvector",
-        (*_ENGINE, "fusion", "rrf_k"),
-        shares_work=True,
+        "command",
+        _ENGINE,
+        shares_work=False,
         rate_limited=False,
-        seconds_per_request=0.01,
+        seconds_per_request=0.1,
+        open_parameters=True,
     ),
 )
 BACKENDS = {backend.name: backend for backend in _TABLE}
