@@ -15,6 +15,7 @@ from orchestra_core.errors import ExperimentError
 from orchestra_core.history import broken_records, read_history
 from orchestra_core.journal import memory
 from orchestra_core.testing import StubRunner, StubTarget
+from orchestra_core.testing.stubs import chance
 
 RULES = ("reflection_rules", reflection_rules)
 STAGES = ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")
@@ -368,10 +369,62 @@ def test_a_raising_probe_is_counted_and_no_latency_is_claimed(run_orchestra, stu
     stub_runner.target.raises_in_probe = raised
     run = run_orchestra()
     assert ending(run) == ("completed", "inconclusive", 4)
-    assert "100% of the baseline's timed requests failed" in run.report.verdict.reason
+    assert "p95_ms may be endless: timed requests failed" in run.report.verdict.reason
     assert run.report.failures == {type(raised).__name__: len(stub_runner.asked("probe"))}
     assert run.report.job("ab", "q0p9").metrics["p95_ms"] is None
-    assert any("p95_ms was not measured" in warning for warning in run.report.verdict.warnings)
+    latency = [row for row in run.report.verdict.diff_table if row.unit == "ms"]
+    assert [(row.baseline, row.delta, row.ci_high) for row in latency] == [(None, None, None)] * 3
+
+
+def failing_probes(stub_runner, share):
+    """The challenger's timed requests fail, so many of them; its rankings are all there."""
+    asked = [f"q{i:04}" for i in range(120)]
+    luck = sorted(asked, key=lambda query_id: chance("probe", query_id))
+    gone = set(luck[: round(share * len(asked))])
+    stub_runner.target.failing = lambda config_id, query_id: (
+        config_id != "q0p3" and query_id in gone and stub_runner.calls[-1][0] == "probe"
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "margin", "verdict"),
+    [
+        (0.08, {"p50_ms": 25}, "win"),
+        (0.08, {"p95_ms": 25}, "inconclusive"),
+        (0.04, {"p99_ms": 25}, "inconclusive"),
+        (0.0, {"p99_ms": 25}, "win"),
+    ],
+)
+def test_a_timed_request_that_failed_is_endlessly_slow(
+    run_orchestra, stub_runner, share, margin, verdict
+):
+    """A few time-outs say nothing of the median, and all of the tail."""
+    failing_probes(stub_runner, share)
+    stages = {"confirmation": 0.7, "ab": {"sample": 80, "margin": margin}}
+    run = run_orchestra(experiment={"stages": stages})
+    assert run.report.verdict.kind == verdict, run.report.verdict.reason
+    rows = {row.metric: row for row in run.report.verdict.diff_table}
+    assert rows["p50_ms"].ci_high is not None
+    if verdict == "inconclusive":
+        (metric,) = margin
+        assert rows[metric].ci_high is None
+        assert f"{metric} may be endless" in run.report.verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("sample", "margin", "verdict"),
+    [
+        (30, {"p95_ms": 25}, "inconclusive"),
+        (30, {"p50_ms": 25}, "win"),
+        (40, {"p95_ms": 25}, "win"),
+    ],
+)
+def test_a_tail_needs_forty_timed_requests(run_orchestra, sample, margin, verdict):
+    stages = {"ab": {"sample": sample, "margin": margin}}
+    found = run_orchestra(experiment={"stages": stages}).report.verdict
+    assert found.kind == verdict, found.reason
+    if verdict == "inconclusive":
+        assert "30 timed requests are too few for p95_ms; at least 40" in found.reason
 
 
 @pytest.mark.parametrize(
