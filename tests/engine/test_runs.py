@@ -186,6 +186,22 @@ def test_the_arms_are_timed_in_turns(run_orchestra, stub_runner):
     assert arms == ["q0p3", "q0p9", "q0p9", "q0p3", "q0p3", "q0p9", "q0p9", "q0p3"]
 
 
+def test_a_closed_load_has_as_many_requests_under_way_as_it_says(run_orchestra, stub_runner):
+    """One request at a time, 10 ms each: the last of twenty clients waits for all others."""
+    stub_runner.target = StubTarget(latency_ms=10.0, waits=True)
+    load, margin = {"mode": "closed", "concurrency": 20}, {"p95_ms": 1000}
+    stages = {"grid": {"probe": 0}, "ab": {"sample": 80, "load": load, "margin": margin}}
+    run = run_orchestra(experiment={"stages": {"confirmation": 0.7, **stages}})
+    assert run.report.job("ab", "q0p3").metrics["p95_ms"] > 150
+
+
+def test_more_clients_than_a_block_has_queries_are_refused(run_orchestra):
+    load = {"mode": "closed", "concurrency": 11}
+    with pytest.raises(ExperimentError, match="11 clients are never busy at once") as caught:
+        run_orchestra(experiment={"stages": {"ab": {"sample": 40, "load": load}}})
+    assert "Give at most 10" in caught.value.hint
+
+
 def test_the_arms_are_timed_under_the_load_of_the_experiment(run_orchestra, stub_runner):
     """Both arms meet a block at the same moments; the report says how it was timed."""
     load = {"mode": "open", "rate": 50.0, "arrivals": "poisson"}
