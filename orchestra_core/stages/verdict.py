@@ -37,6 +37,7 @@ MAX_FAILED_SHARE = 0.3
 FEWEST_FOR_TAIL = 40
 """With fewer timed requests the margin of a p95 or p99 is not shown to hold: at 20, one that was broken
 in truth was taken to hold in 9.5% of cases where 2.5% were promised; from 40 on in no more."""
+CUT_SHORT = "a limit of the run was reached before the A/B's next look, which might have settled it"
 TEST = (
     "paired by query; empirical likelihood interval for bounded differences; sign-flip randomisation "
     "p-value for all looks, Holm over quality metrics; latency percentiles by paired bootstrap over "
@@ -149,14 +150,18 @@ def decide(plan: Plan, dataset: Dataset, arms: Iterable[tuple[Job, Job]]) -> Ver
     No more of `arms` is taken than looks are needed. Raises MisalignedQueries, TooFewQueries.
     """
     seen: list[Pairing] = []
+    errors = errors_of(plan)
 
     def looks() -> Iterator[Judgement | None]:
-        for jobs, error in zip(arms, errors_of(plan), strict=False):
+        for jobs, error in zip(arms, errors, strict=False):
             seen.append(Pairing(plan.experiment, dataset, *jobs))
             yield seen[-1].look(error)
 
     count, judgement = last_look(looks())
-    return verdict_of(seen[-1], count, judgement)
+    verdict = verdict_of(seen[-1], count, judgement)
+    if judgement.is_final or count == len(errors):
+        return verdict
+    return verdict.model_copy(update={"warnings": (*verdict.warnings, CUT_SHORT)})
 
 
 def replay(plan: Plan, dataset: Dataset, baseline: Job, challenger: Job) -> Verdict:

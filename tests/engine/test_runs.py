@@ -15,7 +15,8 @@ from orchestra_core.errors import ExperimentError
 from orchestra_core.history import broken_records, read_history
 from orchestra_core.journal import memory
 from orchestra_core.testing import StubRunner, StubTarget
-from orchestra_core.testing.stubs import chance
+from orchestra_core.testing.stubs import chance, make_dataset
+from orchestra_core.verification.check import verify_run
 
 RULES = ("reflection_rules", reflection_rules)
 STAGES = ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")
@@ -454,6 +455,27 @@ def test_an_exhausted_budget_ends_the_run_with_a_report(run_orchestra, stub_runn
     assert run.report.error["type"] == "budget"
     assert run.report.error["details"] == {"limit": limit}
     assert remembered(run)["status"] == "failed"
+
+
+def test_a_budget_that_ends_before_the_second_look_leaves_the_first_ones_verdict(
+    run_orchestra, stub_runner
+):
+    stub_runner.target = StubTarget(nested=False, timed=True, cost=0.002)
+    asked = {
+        "baseline": {"quality": 0.5},
+        "space": {"quality": [0.52]},
+        "stages": {"ab": {"sample": 30}},
+    }
+    whole = run_orchestra(experiment=asked)
+    assert whole.report.verdict.looks == 2
+    short = run_orchestra(experiment={**asked, "limits": {"cost_usd": whole.report.cost_usd - 0.01}})
+    verdict = short.report.verdict
+    assert ending(short) == ("completed", "inconclusive", 4), short.report.error
+    assert (verdict.looks, verdict.queries) == (1, 30)
+    assert verdict.warnings[-1].startswith("a limit of the run was reached before the A/B's next look")
+    assert not [w for w in whole.report.verdict.warnings if "limit of the run" in w]
+    again = verify_run(Home(short.home), short.run_id, lambda _name: make_dataset())
+    assert again.findings == []
 
 
 def test_a_plan_beyond_the_request_limit_is_denied(run_orchestra, stub_runner):
