@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from orchestra_core import Decision, RungEvidence
 from orchestra_core.statistics.racing import RaceStep
+from orchestra_reflection_rules.limits import infeasible
 from orchestra_reflection_rules.settings import Settings
-from orchestra_reflection_rules.shrinking import affordable, infeasible, shrink
+from orchestra_reflection_rules.shrinking import affordable, shrink
 
 
 def decide(evidence: RungEvidence) -> list[Decision]:
