@@ -119,6 +119,11 @@ def describe(dataset: str | None, backend: str | None = None) -> RunnerDescripti
     )
 
 
+def parameter_names() -> tuple[str, ...]:
+    """All parameters of the embedded engine."""
+    return (_COLLECTION.name, *(dial.name for dial in _DIALS))
+
+
 def default_experiment(dataset: str) -> Mapping[str, Any]:
     """The experiment layer under the user's file: three chunkings and the default space."""
     stem = collection_stem(dataset)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_core.errors import ExperimentError
+from orchestra_core.errors import AddressRefused, ExperimentError
 from orchestra_core.experiment import RunnerSection
+from orchestra_core.outbound.addresses import parse_url
+from orchestra_core.outbound.policy import Policy
+from orchestra_fiqa_runner.description import parameter_names
 from orchestra_fiqa_runner.http.asking import Asking
 from orchestra_fiqa_runner.http.mapping import default_mapping
 from orchestra_fiqa_runner.http.runner import HttpRunner
@@ -22,19 +25,13 @@ if TYPE_CHECKING:
 def open_backend(request: RunnerRequest) -> HttpRunner:
     """A runner for the service at `runner.base_url`; nothing is sent yet.
 
-    Raises ExperimentError where the mapping lacks something, AddressRefused for an address that is not
-    allowed.
+    Raises ExperimentError where the mapping lacks something, or for an address that is not allowed.
     """
     settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()
     mapping = settings.mapping or default_mapping()
     experiment = request.experiment
-    if experiment.runner.base_url is None:
-        raise ExperimentError(
-            "the http backend needs the address of the service",
-            where="runner.base_url",
-            hint="For example: --set runner.base_url=http://127.0.0.1:8000",
-        )
-    parameters = {*experiment.space, *experiment.baseline}
+    check_address(experiment)
+    parameters = {*experiment.space, *experiment.baseline, *parameter_names()}
     asking = Asking(mapping, frozenset(parameters))
     for configuration in request.configurations:
         asking.check(configuration)
@@ -42,6 +39,21 @@ def open_backend(request: RunnerRequest) -> HttpRunner:
     return HttpRunner(
         request.open_door(), mapping, asking, request.configurations, _endpoints(experiment, mapping)
     )
+
+
+def check_address(experiment: Experiment) -> None:
+    """Raises ExperimentError where `runner.base_url` is missing, or may not be asked."""
+    section = experiment.runner
+    if section.base_url is None:
+        raise ExperimentError(
+            "the http backend needs the address of the service",
+            where="runner.base_url",
+            hint="For example: --set runner.base_url=http://127.0.0.1:8000",
+        )
+    try:
+        Policy(section.host_aliases, section.allowed_hosts).route(parse_url(section.base_url).origin)
+    except AddressRefused as error:
+        raise ExperimentError(error.message, where="runner.base_url", hint=error.hint) from error
 
 
 def _endpoints(experiment: Experiment, mapping: Mapping) -> Sequence[str]:

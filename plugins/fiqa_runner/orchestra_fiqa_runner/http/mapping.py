@@ -104,7 +104,9 @@ class FingerprintSection(StrictModel):
     target: Expression | None = None
     """Name and version."""
     corpus_sha256: Expression | None = None
+    """A hash of the corpus."""
     documents: Expression | None = None
+    """Their number."""
     indexes: Expression | None = None
     """An object: collection → hash of its content."""
     versions: Expression | None = None
@@ -123,6 +125,7 @@ class Mapping(StrictModel):
     constants: dict[str, ParameterValue | None] = {}
     """Names of fields, models and the like; a null must be given before it is needed."""
     method: Literal["GET", "POST", "PUT"] = "POST"
+    """How it is asked."""
     path: str = Field(pattern=r"^/")
     """Below `runner.base_url`; values are escaped."""
     query: Template = {}
@@ -141,6 +144,7 @@ class Mapping(StrictModel):
     """What becomes of further parameters: the experiment is refused, or they are sent by name."""
     answer: AnswerSection
     fingerprint: FingerprintSection | None = None
+    """Where the target says what it serves."""
     health: Endpoints | None = None
     """Asked in place of the default of `runner.health_endpoints`."""
     prefix_stable: bool = False
