@@ -13,9 +13,10 @@ import re
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +33,11 @@ def check_name(name: str, what: str = "name") -> str:
             hint="Use letters, digits, '_', '-' and '.'; no '/', no '..', at most 200 characters.",
         )
     return name
+
+
+def make_run_id(name: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+    """`<name>-<UTC time>-<random>`; unique even when two runs start in one second."""
+    return f"{name[:40].rstrip('-.')}-{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 @contextmanager
@@ -106,6 +112,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def open_output(path: Path) -> BinaryIO:
+    """A file for a process's output, emptied. Raises StorageError."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+
+
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write a folder of files in one step, in place of any that is there: all of them or none.
 
@@ -150,16 +163,25 @@ def make_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the kernel's lock on `path` (created when missing); waits for other holders."""
+def exclusive(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the kernel's lock on `path` (created when missing); waits for other holders.
+
+    Without `wait`, raises BlockingIOError while another holds it.
+    """
+    held = False
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(descriptor)
+            held = True
         except OSError:
             os.close(descriptor)
             raise
+    if held:
+        raise BlockingIOError(errno.EAGAIN, "held by another process", str(path))
     try:
         yield
     finally:
@@ -208,6 +230,10 @@ class Home:
     def job(self, job_id: str) -> Path:
         """`.runs/<job_id>/`."""
         return self.root / self.runs_dir / check_name(job_id, "job id")
+
+    def order(self, run_id: str) -> Path:
+        """`reports/service/<run_id>/`, what the service was asked for and its worker's output."""
+        return self.reports / "service" / check_name(run_id, "run id")
 
     def report_folder(self, run_id: str) -> ArtifactFolder:
         """`reports/<run_id>/`, for reporters."""

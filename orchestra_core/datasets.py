@@ -69,6 +69,11 @@ class Dataset:
         return {f"{q}\x1f{d}": str(g) for q, row in self.qrels.items() for d, g in row.items()}
 
 
+def unknown_place() -> Path | None:
+    """For sources that cannot tell whether their data is here."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetSource:
     """A dataset that can be opened by name, or a scheme such as `beir` that opens `beir:REST`."""
@@ -79,10 +84,15 @@ class DatasetSource:
     """Called with what follows the colon (empty for a plain name). Raises DatasetUnavailable when
     the data is not here and cannot be fetched, DataError when it is malformed."""
     is_scheme: bool = False
-    location: Callable[[], Path | None] = lambda: None
+    location: Callable[[], Path | None] = unknown_place
     """Where the data lies on this machine once pulled; None when it is not here."""
     argument: str = ""
     """For schemes: what follows the colon, such as `PATH`."""
+
+    @property
+    def is_missing(self) -> bool:
+        """True when the source knows that its data was never pulled to this machine."""
+        return self.location is not unknown_place and self.location() is None
 
 
 def _hash_pairs(pairs: Mapping[str, str]) -> str:

@@ -67,8 +67,9 @@ def run_experiment(
     *,
     again: bool = True,
     earlier: Earlier | None = None,
+    run_id: str | None = None,
 ) -> Outcome:
-    """Carry an experiment from plan to report.
+    """Carry an experiment from plan to report, as `run_id` or under a new name.
 
     Without `again`, AlreadyRun when the same experiment is running or done. `earlier`: a run whose
     results are taken where they hold. Raises OrchestraError only before the run has a journal; later
@@ -78,7 +79,7 @@ def run_experiment(
     plan = session.make_plan(dataset)
     if not again:
         refuse_repetition(session, plan, dataset)
-    with new_sitting(session.home, plan, listeners, earlier) as sitting:
+    with new_sitting(session.home, plan, listeners, earlier, run_id) as sitting:
         return carry_out(session, dataset, plan, sitting)
 
 

@@ -17,4 +17,10 @@ def exit_code_of(state: RunState) -> int:
         return GuardDenied.exit_code
     if not publication.get("comparable", True):  # a verdict on an index that changed is not usable
         return InfrastructureError.exit_code
+    if state.status == "completed" and "ab" not in _planned(state):
+        return 0
     return VERDICT_CODES.get((state.verdict or {}).get("kind", ""), OrchestraError.exit_code)
+
+
+def _planned(state: RunState) -> set[str]:
+    return {stage["name"] for stage in state.started.get("plan", {}).get("stages", ())}

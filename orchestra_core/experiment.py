@@ -21,12 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from orchestra_core.metric_names import canonical
+from orchestra_core.metric_names import TIMING_METRICS, canonical
 from orchestra_core.outbound.fields import Aliases, Allowed, BaseUrl, Endpoints, HeaderTemplates
 from orchestra_core.runner import Load, ParameterValue
-
-TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
-"""Metrics of which less is better: limits and margins may name these."""
 
 
 class StrictModel(BaseModel):

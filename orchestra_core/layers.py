@@ -27,7 +27,9 @@ from orchestra_core.experiment import Experiment
 
 DEFAULT_FILE = "orchestra.yaml"
 ENVIRONMENT_PREFIX = "ORCHESTRA_"
-NOT_EXPERIMENT_KEYS = frozenset({"ORCHESTRA_HOME", "ORCHESTRA_CACHE_DIR", "ORCHESTRA_DEBUG"})
+NOT_EXPERIMENT_KEYS = frozenset(
+    {"ORCHESTRA_HOME", "ORCHESTRA_CACHE_DIR", "ORCHESTRA_DEBUG", "ORCHESTRA_SERVICE_TOKEN"}
+)
 REPLACED_WHOLE = frozenset(
     {
         ("space",),
@@ -110,7 +112,7 @@ def read_layers(file: Path | None, environ: Mapping[str, str], assignments: Iter
     if file is not None or path.is_file():
         layers = _with_file(layers, path)
     for name in sorted(environ):
-        if _is_meant_as_key(name):
+        if is_meant_as_key(name):
             layers = _with_variable(layers, name, environ[name])
     for assignment in assignments:
         layers = _with_assignment(layers, assignment)
@@ -160,7 +162,7 @@ def _with_file(layers: Layers, path: Path) -> Layers:
     return layers.with_layer(document.value, origins)
 
 
-def _is_meant_as_key(variable: str) -> bool:
+def is_meant_as_key(variable: str) -> bool:
     """Whether it is a key, or so near to one that it must be a typo; other tools have variables too."""
     if not variable.startswith(ENVIRONMENT_PREFIX) or variable in NOT_EXPERIMENT_KEYS:
         return False
@@ -246,9 +248,15 @@ def _gathered(problems: Sequence[tuple[str, str, str]]) -> ExperimentError:
     )
 
 
+_PRIVATE = frozenset({"headers", "base_url", "host_aliases", "allowed_hosts"})
+"""Keys whose wrong values are not shown: people write passwords there."""
+
+
 def _sentence(problem: Any) -> str:
     text = str(problem["msg"]).removeprefix("Value error, ")
     text = text.replace("Input should be", "expected")
+    if _PRIVATE.intersection(problem["loc"]):
+        return text
     if problem["type"] == "too_short":
         return f"expected at least {problem['ctx']['min_length']} entries, found none"
     return f"{text}, found {_shown(problem['input'])}"

@@ -1,7 +1,9 @@
-"""Names of quality metrics: the field's notation, and its equivalents among ir-measures' names."""
+"""Names of metrics: the field's notation, its equivalents among ir-measures' names, those of timing."""
 
 from __future__ import annotations
 
+TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
+"""Metrics of which less is better: limits and margins may name these."""
 _IR_MEASURES = {
     "recall": "R",
     "ndcg": "nDCG",

@@ -46,6 +46,9 @@ class Observation:
     attempts: int = 1
     breakdown_ms: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
+    reported: Mapping[str, float] = field(default_factory=dict)
+    """Metric → what the target itself says of the whole block, where it can give no ranking:
+    `recall@10`, `p95_ms`, `cost_per_query`, … The job is then `aggregate_only`: nothing is claimed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,13 @@ class Plan(StrictModel):
         """Configurations by id, in the given order. Raises KeyError."""
         return tuple(self._by_id[config_id] for config_id in config_ids)
 
+    def up_to(self, name: StageName) -> Plan:
+        """This plan without what comes after a stage; itself when it ends before."""
+        kept = STAGE_ORDER[: STAGE_ORDER.index(name) + 1]
+        stages = tuple(stage for stage in self.stages if stage.name in kept)
+        # Made anew: a copy would keep the hash of the whole plan.
+        return self if stages == self.stages else Plan(**{**dict(self), "stages": stages})
+
     @property
     def requests(self) -> int:
         """The most requests that the whole plan may send."""

@@ -95,4 +95,5 @@ def request_of(home: Home, state: RunState) -> Request:
         strict_plugins=asked["strict_plugins"],
         home=home.root,
         only_defaults=asked["only_defaults"],
+        until=asked.get("until"),
     )

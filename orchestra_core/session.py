@@ -22,7 +22,7 @@ from orchestra_core.experiment import Experiment, Paths
 from orchestra_core.layers import DEFAULT_FILE, Layers, build_experiment, read_layers, validation_errors
 from orchestra_core.outbound.allowance import unlimited
 from orchestra_core.payloads import DescribeRequest, PlanRequest, RunnerRequest
-from orchestra_core.plan import Plan
+from orchestra_core.plan import Plan, StageName
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.known import INSTALL_ALL, install_hint
 from orchestra_core.plugins.manager import PluginHost, open_host
@@ -49,6 +49,8 @@ class Request:
     """None: the process's own."""
     only_defaults: bool = False
     """Leave file, environment and --set aside: the runner's built-in experiment."""
+    until: StageName | None = None
+    """The last stage to carry out; None: all of them."""
 
     def asked(self, home: Home) -> dict[str, Any]:
         """What the journal keeps of it, so that a run can be resumed; the file from the home folder."""
@@ -59,6 +61,7 @@ class Request:
             "plugins": list(self.plugins),
             "strict_plugins": self.strict_plugins,
             "only_defaults": self.only_defaults,
+            "until": self.until,
         }
 
 
@@ -85,7 +88,8 @@ class Session:
             measure_of(self.experiment.objective.maximize)
             plan = self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
             # A planner may have copied a plan with changes, which checks nothing by itself.
-            return Plan.model_validate(plan.model_dump(), strict=False)
+            plan = Plan.model_validate(plan.model_dump(), strict=False)
+            return plan.up_to(self.request.until) if self.request.until else plan
         except ValidationError as error:
             problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
             raise HookError(f"the planner's plan cannot be carried out: {problem}") from error
@@ -114,6 +118,7 @@ class Session:
             cache_dir=cache_folder(self.runner_plugin),
             emit=emit,
             left_s=left_s,
+            runs_dir=self.home.root / self.home.runs_dir,
         )
         return self.calls.runner(self.runner_plugin, request)
 
@@ -123,15 +128,17 @@ def open_session(
     *,
     extra_plugins: Iterable[tuple[str, object]] = (),
     discover: bool = True,
+    layers: Layers | None = None,
 ) -> Session:
     """Read the layers, load the plugins, choose the runner, validate everything.
 
-    Raises ExperimentError, PluginError.
+    With `layers`, those are taken in place of file, environment and --set. Raises ExperimentError,
+    PluginError.
     """
     environ = os.environ if request.environ is None else request.environ
-    layers = Layers()
-    if not request.only_defaults:
-        layers = read_layers(request.file, environ, request.assignments)
+    if layers is None:
+        typed = (request.file, environ, request.assignments)
+        layers = Layers() if request.only_defaults else read_layers(*typed)
     selection = parse_selection(request.plugins)
     host = open_host(selection, extra=extra_plugins, discover=discover, strict=request.strict_plugins)
     calls = HookCalls(host)
@@ -190,17 +197,17 @@ def open_home(
 ) -> Home:
     """The home folder: --home, ORCHESTRA_HOME, or the working folder.
 
-    Without an experiment, its `paths` section is read from file and environment. Raises
+    Without an experiment, its `paths` section is read from what the user typed. Raises
     ExperimentError.
     """
     variables = os.environ if environ is None else environ
     root = (request.home or Path(variables.get("ORCHESTRA_HOME") or ".")).expanduser().absolute()
-    paths = experiment.paths if experiment else _configured_paths(variables)
+    paths = experiment.paths if experiment else _configured_paths(request, variables)
     return Home(root, paths.reports_dir, paths.runs_dir)
 
 
-def _configured_paths(environ: Mapping[str, str]) -> Paths:
-    layers = read_layers(None, environ, ())
+def _configured_paths(request: Request, environ: Mapping[str, str]) -> Paths:
+    layers = read_layers(request.file, environ, request.assignments)
     section = layers.get("paths") or {}
     with validation_errors(("paths",), section, Paths, layers):
         return Paths.model_validate(section)

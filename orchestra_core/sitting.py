@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
-from orchestra_core.artifacts import Home
+from orchestra_core.artifacts import Home, make_run_id
+from orchestra_core.errors import UsageError
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader, JournalWriter
@@ -68,12 +67,21 @@ def whoever_sits() -> dict[str, Any]:
 
 @contextmanager
 def new_sitting(
-    home: Home, plan: Plan, listeners: Sequence[Listener], earlier: Earlier | None = None
+    home: Home,
+    plan: Plan,
+    listeners: Sequence[Listener],
+    earlier: Earlier | None = None,
+    run_id: str | None = None,
 ) -> Iterator[Sitting]:
-    """The first sitting of a new run, which has a lock and an empty journal. Raises StorageError."""
-    run_id = new_run_id(plan)
+    """The first sitting of a new run, which has a lock and an empty journal.
+
+    Raises UsageError when there is a run of that id already, StorageError.
+    """
+    run_id = run_id or make_run_id(plan.experiment.name)
     lock = RunLock(home.lock(run_id))
     try:
+        if home.journal(run_id).exists():
+            raise UsageError(f"there is a run '{run_id}' already", hint="Give the new one another id.")
         writer = JournalWriter(home.journal(run_id), run_id, create=True)
         yield Sitting(Recorder(run_id, writer, listeners), earlier=earlier)
     finally:
@@ -96,9 +104,3 @@ def further_sitting(home: Home, run_id: str, listeners: Sequence[Listener]) -> I
             recorder.close()
     finally:
         lock.release()
-
-
-def new_run_id(plan: Plan, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
-    """`<name>-<UTC time>-<random>`; unique even when two runs start in one second."""
-    name = plan.experiment.name[:40].rstrip("-.")
-    return f"{name}-{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -7,6 +7,8 @@ from benchmarks.claims import (
     bookkeeping,
     boolq,
     default_run,
+    door_faults,
+    door_speed,
     probe_accuracy,
     race,
     shared_work,
@@ -26,6 +28,8 @@ BENCHMARKS = {
         verdicts,
         stall,
         probe_accuracy,
+        door_speed,
+        door_faults,
         race,
         torture,
     )

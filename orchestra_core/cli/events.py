@@ -23,9 +23,9 @@ def command(run_id: str, home: Path | None, as_json: bool, follow: bool) -> None
 
     One event a line; --json prints the payloads too.
     """
-    from orchestra_core.cli.progress import describe
     from orchestra_core.journal.memory import open_journal
     from orchestra_core.journal.state import RunState
+    from orchestra_core.journal.words import describe
     from orchestra_core.liveness import process_is_gone
 
     folder, full_id = find_run(run_id, home)

@@ -32,6 +32,8 @@ COMMANDS = {
     "export": "Write a run with all its files into one archive.",
     "import": "Put a run from an archive into this home folder.",
     "gc": "Remove old runs and what was left over.",
+    "metrics": "Show figures of finished jobs, and write why requests failed.",
+    "serve": "Serve runs over HTTP, with a page to watch them.",
     "memory": "Maintain the index over runs.",
     "completion": "Print the completion script for your shell.",
 }

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestra_core.artifacts import make_run_id
 from orchestra_core.cli.output import console, figure, print_json, print_table
 from orchestra_core.errors import RunCancelled, TargetError
 from orchestra_core.payloads import LoadReportRequest
 from orchestra_core.probing.figures import LoadFigures, LoadReport
 from orchestra_core.probing.probes import Probe, Search
 from orchestra_core.runner import Load, rate_figure
-from orchestra_core.sitting import new_run_id
 
 if TYPE_CHECKING:
     from orchestra_core.cli.load import Wishes
@@ -68,7 +68,7 @@ def search(session: Session, target: OpenTarget, wishes: Wishes, *, as_json: boo
         within_seconds=wishes.within,
     )
     hunt.run(_tell_step)
-    report = hunt.report(f"load-{new_run_id(target.plan)}")
+    report = hunt.report(f"load-{make_run_id(target.plan.experiment.name)}")
     written = _write(session, report) if report.steps else []
     if as_json:
         print_json({**report.model_dump(mode="json"), "artifacts": written})

@@ -12,11 +12,12 @@ from click.shell_completion import CompletionItem
 
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import RunNotFound
+from orchestra_core.plan import STAGE_ORDER
 from orchestra_core.session import Request, open_home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_REQUEST_KEYS = ("file", "assignments", "plugins", "strict_plugins", "home")
+_REQUEST_KEYS = ("file", "assignments", "plugins", "strict_plugins", "home", "until")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 home_option = click.option(
@@ -27,11 +28,15 @@ home_option = click.option(
 
 
 def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
-    """--file, --set, --plugins, --strict-plugins and --home, handed over as one `request`."""
+    """--file, --set, --plugins, --strict-plugins and --home, handed over as one `request`.
+
+    `until_option` beneath it goes into the request too.
+    """
 
     @wraps(command)
     def with_request(*_args: Any, **values: Any) -> None:
-        command(request=Request(**{name: values.pop(name) for name in _REQUEST_KEYS}), **values)
+        typed = {name: values.pop(name) for name in _REQUEST_KEYS if name in values}
+        command(request=Request(**typed), **values)
 
     decorated: Callable[..., None] = with_request
     options = [
@@ -61,6 +66,17 @@ def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(options):
         decorated = option(decorated)
     return decorated
+
+
+def until_option(command: Command) -> Command:
+    """--until STAGE: the plan ends after that stage."""
+    option = click.option(
+        "--until",
+        type=click.Choice(STAGE_ORDER),
+        metavar="STAGE",
+        help="End after smoke, grid, ab, select or publish.  [default: publish]",
+    )
+    return option(command)
 
 
 def run_argument(command: Command) -> Command:

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from orchestra_core.cli.options import experiment_options, json_option
+from orchestra_core.cli.options import experiment_options, json_option, until_option
 from orchestra_core.session import Request
 
 
 @click.command("plan")
 @experiment_options
+@until_option
 @json_option
 def command(
     request: Request,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestra_core.cli.options import experiment_options, json_option
+from orchestra_core.cli.options import experiment_options, json_option, until_option
 from orchestra_core.session import Request
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @experiment_options
+@until_option
 @json_option
 @click.option(
     "--junit",
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the outcome as JUnit XML for build servers.",
 )
+@click.option("--run-id", metavar="ID", help="The run's id.  [default: name, time and a random part]")
 @click.option("--again", is_flag=True, help="Run it even if the same experiment is running or done.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress; only the result.")
 def command(
     request: Request,
     as_json: bool,
     junit: Path | None,
+    run_id: str | None,
     again: bool,
     quiet: bool,
 ) -> None:
@@ -58,7 +61,9 @@ def command(
     with open_display(quiet=quiet or as_json) as display, terminating(), refusals_in(junit):
         session = open_session(request)
         try:
-            outcome = run_experiment(session, [display.on_event, times.on_event], again=again)
+            outcome = run_experiment(
+                session, [display.on_event, times.on_event], again=again, run_id=run_id
+            )
         except AlreadyRun as found:
             if found.details["status"] == "running":
                 raise

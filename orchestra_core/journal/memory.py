@@ -6,7 +6,7 @@ An entry is fresh while its journal has the size it was made from; `entries` rem
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +38,23 @@ def open_journal(home: Home, run_id: str) -> JournalReader:
 def remember(home: Home, run_id: str) -> None:
     """Write or refresh the entry of one run. Raises StorageError."""
     with exclusive(home.reports / "memory" / ".lock"):
-        fresh = {**_read_index(home), run_id: _make_entry(home, run_id)}
+        fresh = {**_read_index(home), run_id: make_entry(home, run_id)}
         _write(home, fresh, [run_id])
 
 
 def rebuild(home: Home) -> int:
     """Make every entry anew from the journals; returns how many there are."""
     with exclusive(home.reports / "memory" / ".lock"):
-        fresh = {run_id: _make_entry(home, run_id) for run_id in home.run_ids()}
+        fresh = {run_id: make_entry(home, run_id) for run_id in home.run_ids()}
         _write(home, fresh, list(fresh))
     return len(fresh)
 
 
-def entries(home: Home) -> list[Entry]:
-    """One entry per run, by start time; stale or missing ones are read from their journals."""
+def entries(home: Home, make: Callable[[Home, str], Entry] | None = None) -> list[Entry]:
+    """One entry per run, by start time; stale or missing ones are read from their journals.
+
+    With `make`, those are made by it.
+    """
     known = _read_index(home)
     keys = _entry("", RunState(), JournalReader(home.root)).keys()
     found = []
@@ -60,14 +63,14 @@ def entries(home: Home) -> list[Entry]:
         size = home.journal(run_id).stat().st_size
         # Other keys: written by another version of Orchestra.
         if entry is None or entry.get("journal_bytes") != size or entry.keys() != keys:
-            entry = _make_entry(home, run_id)
+            entry = (make or make_entry)(home, run_id)
         found.append(entry)
     return sorted(found, key=lambda e: (str(e["started_at"] or e["last_event_at"]), str(e["run_id"])))
 
 
 def altered_entries(home: Home, run_id: str) -> list[Path]:
     """The index's files that say of a run what its journal does not; those not there say nothing."""
-    fresh = _make_entry(home, run_id)
+    fresh = make_entry(home, run_id)
     index = home.reports / "memory" / "index.jsonl"
     expected = {home.memory(run_id): json_bytes(fresh), index: _index_line(fresh).encode()}
     return [
@@ -86,7 +89,8 @@ def _index_line(entry: Entry) -> str:
     return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
-def _make_entry(home: Home, run_id: str) -> Entry:
+def make_entry(home: Home, run_id: str) -> Entry:
+    """The entry of one run, from its journal. Raises RunNotFound."""
     reader = open_journal(home, run_id)
     return _entry(run_id, skim(reader), reader)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from orchestra_core.datasets import Dataset, DatasetSource
+from orchestra_core.datasets import Dataset, DatasetSource, unknown_place
 from orchestra_core.errors import HookError, OrchestraError, StorageError
 from orchestra_core.plugins.discovery import PluginCandidate
 from orchestra_core.report import Ruling
@@ -81,7 +81,9 @@ def attributed(source: DatasetSource, origin: Origin) -> DatasetSource:
     def located() -> Path | None:
         return _guarded(origin.at(f"location() of dataset '{source.name}'"), source.location)
 
-    return replace(source, open=opened, location=located)
+    # Whether it can tell where its data is stays visible.
+    location = source.location if source.location is unknown_place else located
+    return replace(source, open=opened, location=location)
 
 
 def _guarded(origin: Origin, call: Callable[[], Item]) -> Item:

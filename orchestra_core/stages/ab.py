@@ -54,7 +54,7 @@ def _asked(
     for look, block in enumerate(stage.rungs):
         context.evaluate(jobs, "ab", look, block)
         refuse_dead_target(jobs.values(), block)
-        if look == 0:
+        if look == 0 and not any(job.aggregate_only for job in jobs.values()):
             _probe_interleaved(context, jobs, baseline, challenger, block[: stage.probes])
         yield jobs[baseline], jobs[challenger]
 

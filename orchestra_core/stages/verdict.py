@@ -14,7 +14,7 @@ import numpy as np
 
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import MisalignedQueries
-from orchestra_core.evaluation.jobs import Job
+from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
 from orchestra_core.experiment import Experiment
 from orchestra_core.plan import Plan
 from orchestra_core.report import Alternative, MetricDifference, Verdict
@@ -25,7 +25,7 @@ from orchestra_core.stages.otherwise import (
     doubts,
     judged_row,
     other_failures,
-    unjudged_relevant,
+    unjudged_extremes,
 )
 from orchestra_core.statistics.judging import Arms, Judgement, Rules, judge, last_look
 from orchestra_core.statistics.spending import spend
@@ -87,7 +87,7 @@ class Pairing:
         kept = answered(self.baseline, self.challenger)
         return (
             *other_failures(self.every, kept, failed, lambda arms: self.judge(arms, error)),
-            *unjudged_relevant(
+            *unjudged_extremes(
                 self.baseline,
                 self.challenger,
                 objective,
@@ -153,7 +153,32 @@ def decide(plan: Plan, dataset: Dataset, arms: Iterable[tuple[Job, Job]]) -> Ver
             yield seen[-1].look(error)
 
     count, judgement = last_look(looks())
-    return verdict_of(seen[-1], count, judgement)
+    verdict = verdict_of(seen[-1], count, judgement)
+    jobs = (seen[-1].baseline, seen[-1].challenger)
+    return without_claims(verdict) if any(job.aggregate_only for job in jobs) else verdict
+
+
+def without_claims(verdict: Verdict) -> Verdict:
+    """The figures alone, where an arm is `aggregate_only`: what is not known cannot be paired."""
+    unknown = {"ci_low": None, "ci_high": None, "p_value": None}
+    return verdict.model_copy(
+        update={
+            "kind": "inconclusive",
+            "reason": AGGREGATE_ONLY,
+            "diff_table": tuple(row.model_copy(update=unknown) for row in verdict.diff_table),
+            "wins": 0,
+            "ties": 0,
+            "losses": 0,
+            "gained": (),
+            "lost": (),
+            "alternatives": (),
+            "queries_needed": None,
+            "detectable": None,
+            "judged": None,
+            "test": "none: " + AGGREGATE_ONLY,
+            "warnings": (AGGREGATE_ONLY,),
+        }
+    )
 
 
 def replay(plan: Plan, dataset: Dataset, baseline: Job, challenger: Job) -> Verdict:

@@ -76,7 +76,7 @@ def test_the_artifacts_have_their_names_and_are_all_told(module_script, told, ru
 
 def test_winners_json(winners, run_id):
     assert list(winners) == [
-        "run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "grid_decision"
+        "run_id", "generated_at", "dataset", "fingerprints", "winner", "ab", "front", "grid_decision"
     ]  # fmt: skip
     assert (winners["run_id"], winners["dataset"]) == (run_id, "fiqa-mini")
     assert winners["winner"]["config_id"] == WINNER

@@ -467,6 +467,7 @@ def test_job_files(run_orchestra, stub_runner):
         "metrics",
         "latency_breakdown_ms",
         "failures_by_reason",
+        "aggregate_only",
         "error",
     ]
     assert set(metrics["metrics"]) == {
@@ -500,6 +501,7 @@ def test_job_figures_can_be_computed_again_from_its_files(run_orchestra, stub_da
         "attempts",
         "breakdown_ms",
         "failure",
+        "reported",
         "probes",
     ]
     probes = [probe["latency_ms"] for row in rows for probe in row["probes"]]

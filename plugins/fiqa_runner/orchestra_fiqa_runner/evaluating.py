@@ -12,8 +12,8 @@ from orchestra_fiqa_runner.engine.block import Block, candidate_depth
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orchestra_fiqa_runner.engine.indexes import Indexes
     from orchestra_fiqa_runner.engine.ranking import Ranked
+    from orchestra_fiqa_runner.engine.source import IndexSource
     from orchestra_fiqa_runner.knobs import Knobs
 
 _BLOCK = 128
@@ -26,7 +26,7 @@ Answers = list[tuple[tuple[str, ...], tuple[float, ...]]]
 class Evaluator:
     """Asks one run's indexes. Holds no state of its own, so threads may share it."""
 
-    def __init__(self, indexes: Indexes, candidates: int) -> None:
+    def __init__(self, indexes: IndexSource, candidates: int) -> None:
         self._indexes = indexes
         self._candidates = candidates
         self._ids = np.array(indexes.corpus.ids, dtype=object)
@@ -92,8 +92,18 @@ def _observations(
     ]
 
 
+class FailedQuery(Exception):
+    """A request that failed for a reason of its own, such as a target's error code."""
+
+    def __init__(self, reason: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.failure = Failure(reason, message, hint)
+
+
 def failure_of(error: Exception) -> Failure:
     """Why a request gave no ranking."""
+    if isinstance(error, FailedQuery):
+        return error.failure
     return Failure(reason=type(error).__name__, message=str(error) or type(error).__name__)
 
 

@@ -1,15 +1,18 @@
-"""The embedded runner: the core's `Runner` over one run's indexes."""
+"""The core's `Runner` over one run's indexes; those of the embedded engine, unless told."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
+from time import thread_time
 from typing import TYPE_CHECKING
 
+from orchestra_core.errors import ExperimentError
 from orchestra_core.runner import Fingerprint, Health
 from orchestra_fiqa_runner.asking import Asker
 from orchestra_fiqa_runner.collections import check_collection
 from orchestra_fiqa_runner.engine import recipe
 from orchestra_fiqa_runner.evaluating import Evaluator
+from orchestra_fiqa_runner.extras import DISTRIBUTION
 from orchestra_fiqa_runner.knobs import Knobs, read_knobs
 from orchestra_fiqa_runner.probing import Prober
 
@@ -17,32 +20,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orchestra_core.observation import LatencySample, Observation, Query
+    from orchestra_core.payloads import RunnerRequest
     from orchestra_core.plan import Configuration
     from orchestra_core.runner import Load
-    from orchestra_fiqa_runner.asking import Found
-    from orchestra_fiqa_runner.engine.indexes import Indexes
+    from orchestra_fiqa_runner.asking import Clock, Found
+    from orchestra_fiqa_runner.engine.source import IndexSource
     from orchestra_fiqa_runner.settings import FiqaSettings
-
-_DISTRIBUTION = "orchestra-fiqa-runner"
 
 
 class FiqaRunner:
     """Searches in this process. `evaluate` and `probe` may be called from several threads."""
 
+    remedy = "Delete the plugin's cache folder, so that its indexes are built again."
+    """What to do when `health` is not well."""
+
     def __init__(
         self,
-        indexes: Indexes,
+        indexes: IndexSource,
         settings: FiqaSettings,
         collection: str,
         trial: tuple[Configuration, Query],
+        clock: Clock = thread_time,
     ) -> None:
-        """`collection`: for configurations that name none; `trial`: what `health` asks."""
+        """`collection`: for configurations that name none; `trial`: what `health` asks; `clock`: the
+        seconds that a request pays for.
+        """
         self._indexes = indexes
         self._settings = settings
         self._collection = collection
         self._trial = trial
         self._evaluator = Evaluator(indexes, settings.candidates)
-        self._asker = Asker(indexes, settings)
+        self._asker = Asker(indexes, settings, clock)
         self._prober = Prober(self._asker)
 
     def open_for(self, configurations: Sequence[Configuration]) -> Mapping[str, Knobs]:
@@ -59,13 +67,13 @@ class FiqaRunner:
 
     def fingerprint(self) -> Fingerprint:
         """What is being measured."""
-        own = version(_DISTRIBUTION)
+        own = version(DISTRIBUTION)
         return Fingerprint(
-            target=f"{_DISTRIBUTION} {own} (embedded, {self._settings.candidates} candidates)",
+            target=f"{DISTRIBUTION} {own} (embedded, {self._settings.candidates} candidates)",
             corpus_sha256=self._indexes.corpus.sha256,
             documents=len(self._indexes.corpus.ids),
             indexes=self._indexes.content_hashes(),
-            versions={_DISTRIBUTION: own, **recipe.deciding_versions()},
+            versions={DISTRIBUTION: own, **recipe.deciding_versions()},
         )
 
     def health(self) -> Health:
@@ -82,7 +90,7 @@ class FiqaRunner:
         return Health(
             ok=False,
             message=f"a trial query failed: {seen.failure.reason}: {seen.failure.message}",
-            hint="Delete the plugin's cache folder, so that its indexes are built again.",
+            hint=self.remedy,
             details=details,
         )
 
@@ -113,6 +121,15 @@ class FiqaRunner:
     def close(self) -> None:
         """Let go of the indexes."""
         self._indexes.close()
+
+    @staticmethod
+    def trial_of(request: RunnerRequest) -> tuple[Configuration, Query]:
+        """What `health` asks. Raises ExperimentError when there is no configuration."""
+        if not request.configurations:
+            raise ExperimentError(
+                "there is no configuration to ask about", where="space", hint="Give the space a value."
+            )
+        return request.configurations[0], request.dataset.judged_queries()[0]
 
     def _read(self, configuration: Configuration) -> Knobs:
         config_id = configuration.config_id

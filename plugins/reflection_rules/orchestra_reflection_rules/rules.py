@@ -70,7 +70,9 @@ def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | No
     scores = np.stack([c.scores for c in evidence.configurations])
     variance = _sampling_variance(scores)
     beyond = infeasible(evidence)
-    known_well = variance <= settings.recall_variance
+    known_well = variance <= settings.recall_variance and not any(
+        c.aggregate_only for c in evidence.configurations
+    )
     acts = known_well or affordable(evidence) < len(scores) - len(beyond)
     step = shrink(evidence, beyond) if acts else _without(beyond, len(scores))
     if len(step.survivors) == len(scores):

@@ -29,6 +29,8 @@ def shrink(evidence: RungEvidence, beyond: Sequence[int]) -> RaceStep:
     grid = evidence.plan.experiment.stages.grid
     parameters = [evidence.plan.configuration(c.config_id).parameters for c in chosen]
     keep, minimize = affordable(evidence), evidence.plan.experiment.objective.minimize
+    if any(c.aggregate_only for c in chosen):
+        return _by_figures(rows, scores, _keeping_limits(evidence, chosen), keep, beyond)
     field = len(evidence.plan.stage("grid").config_ids)
     burden = _burden(evidence, chosen, field)
     one_step = (
@@ -48,6 +50,24 @@ def shrink(evidence: RungEvidence, beyond: Sequence[int]) -> RaceStep:
         certain=(*beyond, *(rows[i] for i in step.certain)),
         equivalent=tuple(rows[i] for i in step.equivalent),
         forced=tuple(rows[i] for i in step.forced),
+    )
+
+
+def _by_figures(
+    rows: Sequence[int],
+    scores: NDArray[np.float64],
+    eligible: NDArray[np.bool_],
+    keep: int,
+    beyond: Sequence[int],
+) -> RaceStep:
+    """Figures over a block prove nothing of each other: only the budget drops anybody, worst first."""
+    means = scores.mean(axis=1)
+    ordered = sorted(range(len(rows)), key=lambda i: (not eligible[i], -means[i], i))
+    return RaceStep(
+        survivors=tuple(rows[i] for i in ordered[:keep]),
+        certain=tuple(beyond),
+        equivalent=(),
+        forced=tuple(rows[i] for i in ordered[keep:]),
     )
 
 
@@ -108,15 +128,17 @@ def _cheapest(
 ) -> int:
     """The materially fastest, then cheapest, of equivalent rows; else the first in plan order.
 
-    The median time is compared: of the few requests timed so far, the p95 is the slowest one. Where
-    cost is to be minimised, time does not count; where time is, a few milliseconds do.
+    With one objective the median time is compared: of the few requests timed so far, the p95 is the
+    slowest one. With two it is what is minimised, by however few milliseconds; where that is cost, time
+    does not count.
     """
+    time = "p50_ms" if minimize is None else minimize
     standings = [
         Standing(
             config_id=str(i),
             quality=0.0,
             finer=float(chosen[i].finer.mean()),
-            latency=None if minimize == "cost_per_query" else chosen[i].metrics.get("p50_ms"),
+            latency=chosen[i].metrics.get(time) if time in PERCENTILES else None,
             cost=chosen[i].metrics.get("cost_per_query"),
         )
         for i in sorted(group)

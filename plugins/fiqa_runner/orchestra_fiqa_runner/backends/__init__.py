@@ -30,9 +30,37 @@ class Backend:
     """Whether `runner.rate_limit_per_sec` counts."""
     seconds_per_request: float
     """A guess, for `orchestra plan` before any run was measured."""
+    open_parameters: bool = False
+    """Whether further parameters are passed on as they are."""
 
 
-_TABLE = (Backend("embedded", None, shares_work=True, rate_limited=False, seconds_per_request=0.002),)
+_ENGINE = ("collection", "top_k", "alpha", "mmr", "ef_search")
+_TABLE = (
+    Backend("embedded", None, shares_work=True, rate_limited=False, seconds_per_request=0.002),
+    Backend(
+        "pgvector",
+        (*_ENGINE, "fusion", "rrf_k"),
+        shares_work=True,
+        rate_limited=False,
+        seconds_per_request=0.01,
+    ),
+    Backend(
+        "http",
+        None,
+        shares_work=False,
+        rate_limited=True,
+        seconds_per_request=0.05,
+        open_parameters=True,
+    ),
+    Backend(
+        "command",
+        _ENGINE,
+        shares_work=False,
+        rate_limited=False,
+        seconds_per_request=0.1,
+        open_parameters=True,
+    ),
+)
 BACKENDS = {backend.name: backend for backend in _TABLE}
 """In the order told to users; the first one is the default."""
 DEFAULT = _TABLE[0].name

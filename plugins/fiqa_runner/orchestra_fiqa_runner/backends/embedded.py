@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_core.errors import ExperimentError
 from orchestra_fiqa_runner.collections import read_collections
 from orchestra_fiqa_runner.description import default_collection
 from orchestra_fiqa_runner.engine.corpus import read_corpus
@@ -13,9 +12,7 @@ from orchestra_fiqa_runner.runner import FiqaRunner
 from orchestra_fiqa_runner.settings import FiqaSettings
 
 if TYPE_CHECKING:
-    from orchestra_core.observation import Query
     from orchestra_core.payloads import RunnerRequest
-    from orchestra_core.plan import Configuration
 
 
 def open_backend(request: RunnerRequest) -> FiqaRunner:
@@ -33,14 +30,6 @@ def open_backend(request: RunnerRequest) -> FiqaRunner:
         expansion_add=settings.hnsw_expansion_add,
     )
     collection = default_collection(request.experiment.dataset)
-    runner = FiqaRunner(indexes, settings, collection, _trial(request))
+    runner = FiqaRunner(indexes, settings, collection, FiqaRunner.trial_of(request))
     runner.open_for(request.configurations)
     return runner
-
-
-def _trial(request: RunnerRequest) -> tuple[Configuration, Query]:
-    if not request.configurations:
-        raise ExperimentError(
-            "there is no configuration to ask about", where="space", hint="Give the space a value."
-        )
-    return request.configurations[0], request.dataset.judged_queries()[0]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from orchestra_fiqa_runner.engine.embedding import Vectors
     from orchestra_fiqa_runner.engine.fusion import Found, Pool
     from orchestra_fiqa_runner.engine.hits import Scores
-    from orchestra_fiqa_runner.engine.indexes import Indexes
     from orchestra_fiqa_runner.engine.ranking import Ranked
+    from orchestra_fiqa_runner.engine.source import IndexSource
     from orchestra_fiqa_runner.knobs import Knobs
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ T = TypeVar("T")
 class Block:
     """Rankings of a few queries for any number of knobs. Belongs to one thread."""
 
-    def __init__(self, indexes: Indexes, texts: Sequence[str], candidates: int) -> None:
+    def __init__(self, indexes: IndexSource, texts: Sequence[str], candidates: int) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         """Time spent by step: embed, lexical, dense, fusion, diversity."""
         self._indexes = indexes

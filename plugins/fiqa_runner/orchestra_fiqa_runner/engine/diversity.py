@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from orchestra_fiqa_runner.engine.ranking import Ranked
 
 if TYPE_CHECKING:
-    from orchestra_fiqa_runner.engine.embedding import Vectors
     from orchestra_fiqa_runner.engine.fusion import Pool
     from orchestra_fiqa_runner.engine.hits import Scores
+    from orchestra_fiqa_runner.engine.source import VectorRows
 
 Similarities = NDArray[np.float32]
 """float32 of shape (queries, width, width), 0..1."""
 
 
-def similarities(pool: Pool, vectors: Vectors) -> Similarities:
+def similarities(pool: Pool, vectors: VectorRows) -> Similarities:
     """Cosines between the candidates of each query; `vectors`: (documents, 256).
 
     Pair by pair, for the reasons given in `dense`.

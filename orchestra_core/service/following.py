@@ -1,0 +1,152 @@
+"""Followers: the fold of each run's journal, kept up to date by reading only what is new.
+
+One follower per run, shared by everybody who asks or watches. Lives on the event loop; what takes long
+(a journal read for the first time) happens in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from bisect import bisect_right
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from orchestra_core.artifacts import Home
+from orchestra_core.journal.events import Event
+from orchestra_core.journal.log import JournalReader
+from orchestra_core.journal.state import RunState
+
+KEPT_FOLLOWERS = 64
+KEPT_EVENTS = 1000
+"""Events per run that are kept in memory for watchers; older ones are read from the file."""
+INLINE_BYTES = 131_072
+"""So much is read and folded on the event loop (a few ms); more in a thread."""
+MARK_EVERY = 500
+READ_AT_ONCE = 5000
+CHUNK = 200
+"""Events that a watcher who is behind gets at a time."""
+
+
+class Follower:
+    """One run's fold."""
+
+    def __init__(self, run_id: str, path: Path) -> None:
+        self.run_id = run_id
+        self.path = path
+        self.state = RunState()
+        self.reader = JournalReader(path)
+        self.last_seq = 0
+        self.version = 0
+        """Grows with every change of the state."""
+        self.recent: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._marks: list[tuple[int, int]] = [(0, 0)]
+        self._encoded: dict[int, tuple[bytes, int]] = {}
+        self._lock = asyncio.Lock()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the run has begun; as of the last refresh."""
+        return self.version > 0
+
+    async def refresh(self) -> None:
+        """Take in what was written since. Raises StorageError."""
+        async with self._lock:
+            size = self._size()
+            if size == self.reader.position:
+                return
+            if size < self.reader.position:  # replaced by a shorter one: begin anew
+                self._begin_anew()
+            small = size - self.reader.position <= INLINE_BYTES
+            while events := self._read() if small else await asyncio.to_thread(self._read):
+                self._apply(events)  # here and not in the thread: others look at the state meanwhile
+
+    def batch(self, after: int) -> tuple[bytes, int]:
+        """The next events after a number as server-sent events, and the last one's number.
+
+        Watchers at the same place share the bytes. Call `backlog` first where `is_behind`.
+        """
+        if after not in self._encoded:
+            events = list(islice((event for event in self.recent if event.seq > after), CHUNK))
+            self._encoded[after] = (b"".join(map(as_message, events)), _last(events, after))
+        return self._encoded[after]
+
+    def is_behind(self, after: int) -> bool:
+        """Whether the next event after that number is no longer in memory."""
+        return bool(self.recent) and after + 1 < self.recent[0].seq
+
+    def backlog(self, after: int) -> tuple[bytes, int]:
+        """As `batch`, from the file. Raises StorageError."""
+        place = self._marks[bisect_right(self._marks, (after, 1 << 62)) - 1][1]
+        reader = JournalReader(self.path, position=place)
+        events = list(islice((event for event in reader if event.seq > after), CHUNK))
+        return b"".join(map(as_message, events)), _last(events, after)
+
+    def _size(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _begin_anew(self) -> None:
+        self.state, self.reader, self.last_seq = RunState(), JournalReader(self.path), 0
+        self.recent.clear()
+        self._marks = [(0, 0)]
+
+    def _read(self) -> list[tuple[Event, int]]:
+        """The next events, each with the place in the file where it ends."""
+        events = islice(self.reader, READ_AT_ONCE)
+        return [(event, self.reader.position) for event in events]
+
+    def _apply(self, events: list[tuple[Event, int]]) -> None:
+        for event, end in events:
+            self.state.apply(event)
+            self.recent.append(event)
+            if event.seq // MARK_EVERY > self.last_seq // MARK_EVERY:
+                self._marks.append((event.seq, end))
+            self.last_seq = event.seq
+        self._encoded.clear()
+        self.version += 1
+
+
+class Followers:
+    """The followers of one home folder; those least asked for are forgotten."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._known: OrderedDict[str, Follower] = OrderedDict()
+
+    async def of(self, run_id: str) -> Follower:
+        """The follower of a run, up to date; it may not have begun. Raises StorageError."""
+        follower = self._known.get(run_id)
+        if follower is None:
+            follower = Follower(run_id, self.home.journal(run_id))
+        await follower.refresh()
+        if follower.exists:
+            self._known[run_id] = follower
+            self._known.move_to_end(run_id)
+            while len(self._known) > KEPT_FOLLOWERS:
+                self._known.popitem(last=False)
+        return follower
+
+    def __iter__(self) -> Iterator[Follower]:
+        """Those in memory."""
+        return iter(tuple(self._known.values()))
+
+
+def as_message(event: Event) -> bytes:
+    """An event as one server-sent event; its id is the number, so a client can go on from there."""
+    content = {
+        "seq": event.seq,
+        "event_type": event.event_type.value,
+        "created_at": event.created_at,
+        "payload": event.payload,
+    }
+    data = json.dumps(content, separators=(",", ":"))
+    return f"id: {event.seq}\r\ndata: {data}\r\n\r\n".encode()
+
+
+def _last(events: list[Event], after: int) -> int:
+    return events[-1].seq if events else after

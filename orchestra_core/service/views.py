@@ -1,0 +1,144 @@
+"""What the API says of a run: made from the fold and the order, never kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from orchestra_core.artifacts import Home
+from orchestra_core.journal.events import Event, EventType
+from orchestra_core.journal.state import RunState
+from orchestra_core.journal.words import describe
+from orchestra_core.service.following import Follower
+from orchestra_core.service.orders import Order
+
+BRIEF_EVENTS = 30
+BRIEF_DECISIONS = 20
+_UNTOLD = frozenset({EventType.UNIT_DONE, EventType.JOB_DONE})
+_DECISION = ("kind", "rule", "reason", "stage", "rung", "plugin")
+_VERDICT = ("kind", "reason", "metric", "baseline", "challenger", "queries", "queries_needed")
+_MODES = {"smoke": "smoke", "grid": "grid", "ab": "ab"}
+
+
+def status_view(
+    follower: Follower, order: Order | None, status: str, position: int | None
+) -> dict[str, Any]:
+    """The content of `models.Status`."""
+    state, run_id = follower.state, follower.run_id
+    best = _best(state)
+    publication = state.publication or {}
+    return {
+        "run_id": run_id,
+        "name": state.name,
+        "status": status,
+        "mode": order.mode if order else mode_of(state),
+        "stage": state.stage,
+        "stages": {name: asdict(progress) for name, progress in state.stages.items()},
+        "rung": state.rung if state.rung >= 0 else None,
+        "queue_position": position,
+        "progress": _progress(state, order),
+        "times": {
+            "queued_at": order.created_at if order else None,
+            "started_at": state.started_at or None,
+            "ended_at": state.ended_at,
+            "last_event_at": state.last_event_at or None,
+        },
+        "best": best,
+        "metrics": _metrics(state, best),
+        "decisions": [_kept(d, _DECISION) for d in state.decisions[-BRIEF_DECISIONS:]],
+        "events": brief_events(follower.recent, state),
+        "last_seq": follower.last_seq,
+        "verdict": _kept(state.verdict, _VERDICT) if state.verdict else None,
+        "winner": ((state.selected or {}).get("winner") or {}).get("config_id"),
+        "published": bool(publication.get("published", False)),
+        "requests": state.requests,
+        "retries": state.retries,
+        "cost_usd": state.cost_usd,
+        "failures": dict(state.failures),
+        "warnings": list(state.warnings),
+        "error": _error(state, order),
+        "bad_lines": follower.reader.bad_lines,
+        "artifacts": list(state.artifacts),
+        "links": links_of(run_id),
+    }
+
+
+def links_of(run_id: str) -> dict[str, str]:
+    """Where everything of a run is served."""
+    return {
+        "status": f"/orchestrate/status?run_id={run_id}",
+        "report": f"/orchestrate/report?run_id={run_id}",
+        "events": f"/orchestrate/events?run_id={run_id}",
+        "page": f"/runs/{run_id}",
+    }
+
+
+def mode_of(state: RunState) -> str:
+    """How far the plan goes, in the API's words."""
+    stages = state.started.get("plan", {}).get("stages") or [{"name": "publish"}]
+    return _MODES.get(str(stages[-1]["name"]), "full")
+
+
+def brief_events(recent: Iterable[Event], state: RunState) -> list[dict[str, Any]]:
+    """The last events that mean something to people, oldest first."""
+    told = (event for event in reversed(list(recent)) if event.event_type not in _UNTOLD)
+    return [brief_event(event, state) for event in islice(told, BRIEF_EVENTS)][::-1]
+
+
+def brief_event(event: Event, state: RunState) -> dict[str, Any]:
+    """One event without its payload, and with what it says in words."""
+    return {
+        "seq": event.seq,
+        "event_type": event.event_type.value,
+        "created_at": event.created_at,
+        "message": describe(event, state),
+    }
+
+
+def artifacts_of(home: Home, state: RunState) -> Iterator[tuple[str, str]]:
+    """(path relative to the home folder, SHA-256 as written or empty) of all that a run left."""
+    yield from state.artifacts.items()
+    for job in state.jobs.values():
+        for name, sha256 in job.get("files", {}).items():
+            yield f"{job['path']}/{name}", sha256
+    yield home.relative(home.journal(state.run_id)), ""
+
+
+def _progress(state: RunState, order: Order | None) -> dict[str, int]:
+    stage = state.stages.get(state.stage)
+    stages = state.started.get("plan", {}).get("stages", ())
+    return {
+        "stage_done": stage.done if stage else 0,
+        "stage_planned": stage.planned if stage else 0,
+        "requests": state.requests,
+        "requests_at_most": order.requests if order else sum(s.get("requests", 0) for s in stages),
+    }
+
+
+def _best(state: RunState) -> dict[str, Any] | None:
+    if not state.rungs:
+        return None
+    rung = state.rungs[-1]
+    objective = state.started["plan"]["experiment"]["objective"]["maximize"]
+    return {"config_id": rung["best"], "metric": objective, "value": rung["best_value"]}
+
+
+def _metrics(state: RunState, best: Mapping[str, Any] | None) -> dict[str, float | None]:
+    """Of the best configuration, as last measured; before the race, of the last job."""
+    jobs = list(state.jobs.values())
+    if best is None:
+        return dict(jobs[-1]["metrics"]) if jobs else {}
+    found = [job for job in jobs if job["config_id"] == best["config_id"]]
+    return dict(found[-1]["metrics"]) if found else {best["metric"]: best["value"]}
+
+
+def _error(state: RunState, order: Order | None) -> dict[str, Any] | None:
+    if state.error is not None:
+        return dict(state.error)
+    return dict(order.refused) if order and order.refused else None
+
+
+def _kept(content: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    return {key: content[key] for key in keys if key in content}

@@ -1,0 +1,1 @@
+"""PostgreSQL with pgvector: load it, search it. The extra `pgvector` brings the client."""

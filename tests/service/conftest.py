@@ -1,0 +1,200 @@
+"""A real service: `orchestra serve` as a process of its own, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+httpx = pytest.importorskip("httpx2")
+pytest.importorskip("fastapi")
+
+DATA = Path(__file__).parent / "data"
+KEPT = {"ORCHESTRA_CACHE_DIR"}
+TARGET = ("--plugins", "service_target,no:reporters")
+ENDED = {"completed", "early_stopped", "failed", "cancelled", "refused", "interrupted"}
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This process's environment without what would change an experiment, and with the stub target."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("ORCHESTRA_") or k in KEPT}
+    path = os.pathsep.join(filter(None, (str(DATA), kept.get("PYTHONPATH"))))
+    return {**kept, "PYTHONPATH": path, **more}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A service that listens, and a client for it."""
+
+    process: subprocess.Popen[str]
+    url: str
+    home: Path
+    client: Any
+    log: Path
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(path, params=query or None)
+
+    def post(self, path: str, body: Any = None, **more: Any) -> Any:
+        return self.client.post(path, json={} if body is None else body, **more)
+
+    def run(self, **body: Any) -> dict[str, Any]:
+        answer = self.post("/orchestrate/run", body)
+        assert answer.status_code in {200, 202}, answer.text
+        return answer.json()
+
+    def status(self, run_id: str) -> dict[str, Any]:
+        answer = self.get("/orchestrate/status", run_id=run_id)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def wait(self, run_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
+        """The status once it is one of `states` (left out: any that is an end)."""
+        deadline, wanted = time.monotonic() + seconds, set(states) or ENDED
+        while time.monotonic() < deadline:
+            found = self.status(run_id)
+            if found["status"] in wanted:
+                return found
+            time.sleep(0.05)
+        raise TimeoutError(f"{run_id} is {found['status']}, not {wanted}: {self.output(run_id)}")
+
+    def output(self, run_id: str) -> str:
+        path = self.home / "reports" / "service" / run_id / "output.log"
+        return path.read_text() if path.exists() else ""
+
+    def events(self, run_id: str, after: int = 0, **headers: str) -> list[dict[str, Any]]:
+        """The run's stream to its end: its events, the last as {"end": True}."""
+        found: list[dict[str, Any]] = []
+        query = {"run_id": run_id, "after": after}
+        with self.client.stream("GET", "/orchestrate/events", params=query, headers=headers) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            name, number = "", ""
+            for line in answer.iter_lines():
+                key, _, value = line.partition(": ")
+                if key == "event":
+                    name = value
+                elif key == "id":
+                    number = value
+                elif key == "data" and name == "end":
+                    found.append({"end": True})
+                elif key == "data":
+                    found.append({**json.loads(value), "id": number})
+        return found
+
+    def journal(self, run_id: str) -> list[dict[str, Any]]:
+        return read_journal(self.home, run_id)
+
+    def worker(self, run_id: str) -> int:
+        """The process that carries the run."""
+        pid: int = self.journal(run_id)[0]["payload"]["pid"]
+        return pid
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+        self.process.wait(timeout=40)
+
+
+def read_journal(home: Path, run_id: str) -> list[dict[str, Any]]:
+    path = home / "reports" / "events" / f"{run_id}.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def end_workers(home: Path) -> None:
+    """End whatever still carries a run of this home."""
+    for path in (home / "reports" / "events").glob("*.jsonl"):
+        events = read_journal(home, path.stem)
+        kinds = {event["event_type"] for event in events}
+        if events and not kinds & {"RUN_COMPLETED", "RUN_FAILED", "RUN_CANCELLED"}:
+            with suppress(ProcessLookupError):
+                os.kill(events[0]["payload"]["pid"], signal.SIGKILL)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """`serve("--workers", "1", SERVICE_STUB_SECONDS="0.1")` starts one; all end with the test."""
+    started: list[Served] = []
+    home = tmp_path / "home"
+
+    def start(*words: str, target: tuple[str, ...] = TARGET, **environ: str) -> Served:
+        started.append(start_service(home, *words, target=target, **environ))
+        return started[-1]
+
+    yield start
+    for served in started:
+        end_service(served)
+
+
+@pytest.fixture
+def refused_to_serve(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`refused_to_serve("--host", "0.0.0.0")` starts one that is expected to end at once."""
+
+    def start(
+        *words: str, home: Path | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", "-m", "orchestra_core", "serve", *TARGET, *words]
+        return subprocess.run(
+            command,
+            cwd=home or tmp_path,
+            env=clean_environment(**environ),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One service for a whole module."""
+    found = start_service(tmp_path_factory.mktemp("served"), "--queue", "1000", "--workers", "2")
+    yield found
+    end_service(found)
+
+
+def start_service(home: Path, *words: str, target: tuple[str, ...] = TARGET, **environ: str) -> Served:
+    home.mkdir(exist_ok=True)
+    log = home / "serve.log"
+    command = [sys.executable, "-P", "-m", "orchestra_core", "serve", "--port", "0", *target, *words]
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=home,
+            env=clean_environment(**environ),
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+        )
+    line = process.stdout.readline() if process.stdout else ""
+    found = re.search(r"listens on (http://\S+)", line)
+    if not found:
+        process.kill()
+        raise RuntimeError(f"the service did not start: {line}{log.read_text()}")
+    client = httpx.Client(base_url=found[1], timeout=30)
+    return Served(process, found[1], home, client, log)
+
+
+def end_service(served: Served) -> None:
+    served.client.close()
+    if served.process.poll() is None:
+        served.process.send_signal(signal.SIGTERM)
+        try:
+            served.process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            served.process.kill()
+    if served.process.stdout:
+        served.process.stdout.close()
+    end_workers(served.home)

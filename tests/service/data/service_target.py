@@ -1,0 +1,53 @@
+"""A plugin for these tests: a runner whose quality is known, as slow as SERVICE_STUB_SECONDS says."""
+
+import os
+import time
+from dataclasses import dataclass
+
+from orchestra_core import hookimpl
+from orchestra_core.datasets import DatasetSource
+from orchestra_core.errors import DatasetUnavailable
+from orchestra_core.runner import Parameter
+from orchestra_core.testing.stubs import EXPERIMENT, PARAMETERS, OpenStub, StubDatasets, StubRunner
+
+SECONDS = float(os.environ.get("SERVICE_STUB_SECONDS", "0"))
+COLLECTION = Parameter("collection", "Which collection", "choice", short="-", default="stub_para")
+COLLECTIONS = {
+    "stub_para": {"chunking": "para"},
+    "fiqa_para_50k": {"dataset": "stub", "chunking": "para"},
+    "absent_para": {"dataset": "absent", "chunking": "para"},
+}
+
+
+class SlowTarget(OpenStub):
+    def evaluate(self, configurations, queries):
+        time.sleep(SECONDS)
+        if os.environ.get("SERVICE_STUB_DIES"):
+            os._exit(9)
+        return super().evaluate(configurations, queries)
+
+
+@dataclass(eq=False)
+class SlowRunner(StubRunner):
+    @hookimpl
+    def orchestra_runner(self, request):
+        return SlowTarget(self.target, request.dataset, self.calls)
+
+
+def unavailable(_rest):
+    raise DatasetUnavailable("the data of 'absent' is not here", hint="Pull it.")
+
+
+class Datasets(StubDatasets):
+    @hookimpl
+    def orchestra_datasets(self):
+        absent = DatasetSource("absent", "Never here", open=unavailable, location=lambda: None)
+        return [*super().orchestra_datasets(), absent]
+
+
+RUNNER = SlowRunner(
+    parameters=(COLLECTION, *PARAMETERS), defaults={**EXPERIMENT, "collections": COLLECTIONS}
+)
+orchestra_describe_runner = RUNNER.orchestra_describe_runner
+orchestra_runner = RUNNER.orchestra_runner
+orchestra_datasets = Datasets().orchestra_datasets

@@ -1,0 +1,359 @@
+"""What is refused, and that nothing gets around it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+import socket
+import time
+
+import pytest
+from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
+
+from orchestra_core.artifacts import Home
+from orchestra_core.errors import UsageError
+from orchestra_core.service.app import create_app
+from orchestra_core.service.options import ServiceOptions
+from orchestra_core.service.reading import MAX_DEPTH, MAX_VALUES, check_json
+
+TOKEN = "a-token-of-some-length"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+def raw(served, request: bytes, *, seconds: float = 20) -> bytes:
+    """What the service answers to these bytes, whatever they are."""
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=seconds) as connection:
+        connection.sendall(request)
+        answer = b""
+        while chunk := connection.recv(65_536):
+            answer += chunk
+    return answer
+
+
+def head(served, line: str, *headers: str, host: bool = True) -> bytes:
+    own = served.url.removeprefix("http://")
+    lines = [line, *([f"Host: {own}"] if host else []), "Connection: close", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", "127.1:{port}",
+     "127.0.0.1.:{port}", "127.0.0.1:{port}@evil.example", "2130706433:{port}", "[::1", "",
+     "127.0.0.1:{port},evil.example"],
+)  # fmt: skip
+def test_only_the_services_own_hosts_are_answered(host, served):
+    port = served.url.rpartition(":")[2]
+    answer = raw(
+        served, head(served, "GET /healthz HTTP/1.1", f"Host: {host.format(port=port)}", host=False)
+    )
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_two_hosts_or_none_are_refused(served):
+    own = served.url.removeprefix("http://")
+    for hosts in ((own, own), (own, "evil.example"), ()):
+        lines = [f"Host: {host}" for host in hosts]
+        answer = raw(served, head(served, "GET /healthz HTTP/1.1", *lines, host=False))
+        assert answer.startswith(b"HTTP/1.1 400 "), hosts
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
+             "application/json-patch+json", "application/jsonx", "text/json"]
+)  # fmt: skip
+def test_state_changes_need_json(kind, served):
+    headers = {"Content-Type": kind} if kind else {}
+    for path in ("/orchestrate/run", "/orchestrate/cancel", "/orchestrate/resume"):
+        answer = served.client.post(path, content=b'{"mode":"smoke"}', headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (415, "content_type")
+
+
+@pytest.mark.parametrize("header", [{"Origin": "http://evil.example"}, {"Origin": "null"},
+                                    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])  # fmt: skip
+def test_another_origin_changes_nothing(header, served):
+    answer = served.post("/orchestrate/run", {"mode": "smoke"}, headers=header)
+    assert (answer.status_code, answer.json()["code"]) == (403, "origin")
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_no_cors(served):
+    headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    answer = served.client.options("/orchestrate/run", headers=headers)
+    assert answer.status_code == 405
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_large_bodies_are_refused_declared_or_not(served):
+    large = b'{"experiment":{"name":"' + b"a" * 1_100_000 + b'"}}'
+    headers = {"Content-Type": "application/json"}
+    answer = served.client.post("/orchestrate/run", content=large, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    answer = served.client.post(
+        "/orchestrate/run", content=itertools.chain([large]), headers=headers
+    )  # chunked
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"[" * 500_000, "nested deeper"),
+        (b'{"experiment":' * 30 + b"1" + b"}" * 30, "nested deeper"),
+        (b'{"a":1,"a":2}', "a key stands twice"),
+        (b'{"a":NaN}', "NaN is no number"),
+        (b'{"a":1e999}', "too large"),
+        (b'{"a":"\\ud800"}', "half a surrogate"),
+        (b'{"a":"\\u0000"}', "NUL"),
+        (b'{"\\udfff":1}', "half a surrogate"),
+        (b'{"a":' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[]", "expected a JSON object"),
+        (b"", "not valid JSON"),
+        (json.dumps({"a": [0] * (MAX_VALUES + 1)}).encode(), "more than 20000 values"),
+    ],
+    ids=range(13),
+)
+def test_json_that_cannot_be_read_safely(body, told):
+    found = check_json(body)
+    assert told in found
+
+
+def test_json_that_can(served):
+    nested = {"a": 1}
+    for _ in range(MAX_DEPTH - 3):
+        nested = {"a": nested}
+    assert check_json(json.dumps(nested).encode()) == ""
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    answer = served.client.post("/orchestrate/cancel", content=b'{"run_id":"x"}', headers=headers)
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"mode": "all"}, {"mod": "full"}, {"collection": "../x"}, {"collection": 3}, {"overrides": {"k": 1}},
+     {"overrides": {"sample": 0}}, {"overrides": {"alpha": []}}, {"overrides": {"alpha": [0.1] * 101}},
+     {"overrides": {"concurrency": 65}}, {"preset": "huge"}, {"dry_run": "yes"}, {"experiment": []},
+     {"overrides": {"top_k": {"a": 1}}}, {"again": 1}],
+    ids=json.dumps,
+)  # fmt: skip
+def test_wrong_bodies(body, served):
+    answer = served.post("/orchestrate/run", body)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "invalid"
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [{"space": {f"p{i}": list(range(90)) for i in range(40)}}, {"space": {"quality": [2.0]}},
+     {"nothing": 1}, {"space": 5}, {"seed": -1}, {"dataset": "none"}, {"name": "../../x"},
+     {"limits": {"wall": "99h"}}, {"collections": {"../x": {}}}, {"stages": {"grid": {"sample": 10**7}}}],
+    ids=str,
+)  # fmt: skip
+def test_wrong_experiments(experiment, served):
+    answer = served.post("/orchestrate/run", {"experiment": experiment, "dry_run": True})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["message"]
+    assert "Traceback" not in answer.text
+
+
+@pytest.fixture(scope="module")
+def finished(served):
+    run_id = served.run(mode="smoke")["run_id"]
+    served.wait(run_id)
+    return run_id
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../serve.log", "..%2fserve.log", "%2e%2e/serve.log", "/etc/passwd", "%2fetc%2fpasswd",
+     "reports/../serve.log", "reports/%2e%2e/%2e%2e/etc/passwd", "reports/service/x/order.json",
+     "reports/events/other.jsonl", "reports%00", "reports/events", "", ".", "//etc/passwd",
+     "reports\\..\\serve.log", "reports/events/../events/{run_id}.jsonl", "%c0%ae%c0%ae/serve.log",
+     ".runs/../reports/winners.final.json", "reports/memory/index.jsonl", "file:///etc/passwd"],
+)  # fmt: skip
+def test_artifacts_are_confined(path, served, finished):
+    target = f"/orchestrate/artifacts/{finished}/{path.format(run_id=finished)}"
+    answer = raw(served, head(served, f"GET {target} HTTP/1.1"))
+    status = int(answer.split(b" ")[1])
+    assert status in {400, 404, 422}, answer[:200]
+    assert b"root:" not in answer
+
+
+@pytest.mark.parametrize(
+    "run_id", ["../x", "..", ".", "a/b", "a%2fb", "", "a" * 300, "x\0", "ä", "a\\b", "-x"]
+)
+def test_run_ids_are_checked(run_id, served):
+    for path in ("status", "report", "events"):
+        answer = served.get(f"/orchestrate/{path}", run_id=run_id)
+        assert answer.status_code == 422, (path, answer.text)
+    answer = served.post("/orchestrate/cancel", {"run_id": run_id})
+    assert answer.status_code in {400, 422}
+
+
+def test_a_link_that_leaves_the_home_folder_is_not_followed(served, finished, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    files = served.get("/orchestrate/report", run_id=finished).json()["artifacts"]
+    name = next(file["path"] for file in files if file["path"].endswith("/metrics.json"))
+    (served.home / name).unlink()
+    (served.home / name).symlink_to(secret)
+    assert served.get(f"/orchestrate/artifacts/{finished}/{name}").status_code == 404
+
+
+def test_slow_clients_pin_nothing(serve):
+    """Heads and bodies that never end, beside a client that is served."""
+    served = serve()
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    whole = head(served, "POST /orchestrate/run HTTP/1.1", "Content-Type: application/json",
+                 "Content-Length: 100")  # fmt: skip
+
+    async def connect(data: bytes):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(data)
+        return reader, writer
+
+    async def slow() -> list[bytes]:
+        started = time.monotonic()
+        partial = [b"", b"GET / HTTP/1.1\r\nX: ", whole + b"{"]
+        open_ = [await connect(data) for data in partial * 60]
+        for _ in range(20):
+            answer = await asyncio.to_thread(served.get, "/readyz")
+            assert answer.status_code == 200
+        answers = [await asyncio.wait_for(reader.read(), 20) for reader, _ in open_]
+        assert time.monotonic() - started < 20
+        for _, writer in open_:
+            writer.close()
+        return answers
+
+    answers = asyncio.run(slow())
+    assert set(answers[0::3]) | set(answers[1::3]) == {b""}  # cut off
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers[2::3])
+    assert served.get("/healthz").status_code == 200
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """The application with a token, in this process."""
+    options = ServiceOptions(home=Home(tmp_path), token=TOKEN, port=8001)
+    app = create_app(options)
+    with TestClient(app, base_url="http://127.0.0.1:8001", raise_server_exceptions=False) as client:
+        yield app, client
+
+
+def offers():
+    good = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
+    wrong = ["", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"bearer{TOKEN}", TOKEN,
+             "Basic", "Basic !!!", f"Basic {base64.b64encode(TOKEN.encode()).decode()}",
+             f"Token {TOKEN}", "Bearer \xe4"]  # fmt: skip
+    return [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"Basic {good}"], wrong
+
+
+def every_route(app):
+    for route in app.routes:
+        inner = getattr(route, "original_router", None)
+        yield from inner.routes if inner is not None else [route]
+
+
+def addresses(app):
+    """Every path of the application, with its parameters filled in."""
+    found = {route.path for route in every_route(app)}
+    assert len(found) > 10
+    values = {"{run_id}": "x", "{path:path}": "y", "{job_id}": "z"}
+    for path in sorted(found):
+        for name, value in values.items():
+            path = path.replace(name, value)
+        assert "{" not in path, path
+        yield path
+
+
+def test_every_route_and_method_needs_the_token(guarded):
+    app, client = guarded
+    _, wrong = offers()
+    seen = 0
+    for path, method in itertools.product([*addresses(app), "/nothing"], METHODS):
+        for offer in [None, *wrong] if method in {"GET", "POST"} else [None]:
+            headers = {"Content-Type": "application/json"} | ({} if offer is None else
+                                                              {"Authorization": offer.encode("latin-1")})  # fmt: skip
+            answer = client.request(method, path, headers=headers)
+            if path == "/healthz":
+                assert answer.status_code != 401
+            else:
+                assert answer.status_code == 401, (method, path, offer)
+                assert answer.headers["www-authenticate"].startswith("Basic")
+            seen += 1
+    assert seen > 300
+
+
+def test_the_token_opens_and_never_in_the_address(guarded):
+    app, client = guarded
+    good, _ = offers()
+    for offer in good:
+        answer = client.get("/readyz", headers={"Authorization": offer})
+        assert answer.status_code == 200
+    assert client.get(f"/readyz?token={TOKEN}&access_token={TOKEN}").status_code == 401
+    two = [("Authorization", good[0]), ("Authorization", good[0])]
+    assert client.get("/readyz", headers=two).status_code == 401
+    assert app.openapi()["security"] == [{"token": []}]
+
+
+def test_every_operation_is_described(guarded):
+    app, _ = guarded
+    content = app.openapi()
+    for path, operations in content["paths"].items():
+        for method, operation in operations.items():
+            assert operation["description"], (method, path)
+            assert "400" in operation["responses"]
+    routes = [r for r in every_route(app) if isinstance(r, APIRoute) and r.include_in_schema]
+    assert {route.path_format for route in routes} == set(content["paths"])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "tuner.example", ""])
+def test_no_listening_elsewhere_without_a_token(host, tmp_path):
+    with pytest.raises(UsageError, match="no token is set"):
+        ServiceOptions(home=Home(tmp_path), host=host)
+    assert ServiceOptions(home=Home(tmp_path), host=host, token=TOKEN)
+
+
+@pytest.mark.parametrize("token", ["short", "with space in it all", "umläute-umläute-umläute", ""])
+def test_weak_tokens_are_refused(token, tmp_path):
+    with pytest.raises(UsageError, match="token"):
+        ServiceOptions(home=Home(tmp_path), token=token)
+
+
+def test_hosts_follow_the_address(tmp_path):
+    def hosts(host, *more):
+        return ServiceOptions(home=Home(tmp_path), host=host, token=TOKEN, allowed_hosts=more).hosts(
+            8001
+        )
+
+    assert hosts("127.0.0.1") == {"127.0.0.1:8001", "localhost:8001", "[::1]:8001"}
+    assert hosts("0.0.0.0", "Tuner.example:8001") == {"tuner.example:8001"}
+    assert hosts("192.168.1.5") == {"192.168.1.5:8001"}
+    assert hosts("fd00::1") == {"[fd00::1]:8001"}
+
+
+def test_schemathesis_finds_no_server_error(serve):
+    """The whole OpenAPI, with data that fits and data that does not."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    pytest.importorskip("schemathesis")
+    served = serve("--workers", "1", "--queue", "0")
+    script = Path(sys.executable).with_name("st")
+    done = subprocess.run(
+        [script, "run", f"{served.url}/openapi.json", "--max-examples", "4", "--checks",
+         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+         "--request-timeout", "30", "--suppress-health-check", "all", "--seed", "1", "--no-color",
+         "--continue-on-failure"],
+        capture_output=True, text=True, cwd=served.home, timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert served.get("/healthz").json() == {"status": "ok"}
+    assert "Traceback" not in served.log.read_text()
