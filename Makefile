@@ -39,7 +39,7 @@ check: $(VENV)/.dev  ## ruff, mypy --strict, import rules, docs.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 $(VENV)/.locust: $(VENV)/.installed benchmarks/locust.txt
 	$(PYTHON) -m venv $(VENV)/locust

@@ -26,6 +26,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
         keys.experiment_keys,
         keys.plugin_keys,
         keys.fiqa_parameters,
+        keys.mapping_keys,
         keys.fiqa_defaults,
         names.replaced_whole,
         names.reserved_variables,

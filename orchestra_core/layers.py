@@ -248,9 +248,15 @@ def _gathered(problems: Sequence[tuple[str, str, str]]) -> ExperimentError:
     )
 
 
+_PRIVATE = frozenset({"headers", "base_url", "host_aliases", "allowed_hosts"})
+"""Keys whose wrong values are not shown: people write passwords there."""
+
+
 def _sentence(problem: Any) -> str:
     text = str(problem["msg"]).removeprefix("Value error, ")
     text = text.replace("Input should be", "expected")
+    if _PRIVATE.intersection(problem["loc"]):
+        return text
     if problem["type"] == "too_short":
         return f"expected at least {problem['ctx']['min_length']} entries, found none"
     return f"{text}, found {_shown(problem['input'])}"

@@ -6,9 +6,14 @@ Plain frozen dataclasses, because a run makes hundreds of thousands of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
+
+LONGEST_MESSAGE = 200
+"""Characters of a target's message that a sentence about it repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,17 @@ class Failure:
     hint: str = ""
 
 
+def most_frequent(failures: Iterable[Failure]) -> str:
+    """The most frequent reason with its first message, as a sentence; empty when nothing failed."""
+    found = list(failures)
+    if not found:
+        return ""
+    (reason, _), *_ = Counter(failure.reason for failure in found).most_common(1)
+    message = next(failure.message for failure in found if failure.reason == reason)
+    told = shorten(message, LONGEST_MESSAGE, placeholder=" …")
+    return f"Most often {reason}: {told}" if told else f"Most often {reason}"
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What was seen for one (configuration, query)."""
@@ -46,6 +62,9 @@ class Observation:
     attempts: int = 1
     breakdown_ms: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
+    reported: Mapping[str, float] = field(default_factory=dict)
+    """Metric → what the target itself says of the whole block, where it can give no ranking:
+    `recall@10`, `p95_ms`, `cost_per_query`, … The job is then `aggregate_only`: nothing is claimed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ def _checked_value(
     if description.parameters is None:
         return value
     known = {parameter.name: parameter for parameter in description.parameters}
+    if name not in known and description.open_parameters:
+        return value
     if name not in known:
         listed = ", ".join(known)
         raise ExperimentError(

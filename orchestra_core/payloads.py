@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestra_core.artifacts import ArtifactFolder
     from orchestra_core.datasets import Dataset
     from orchestra_core.experiment import Experiment
-    from orchestra_core.observation import Unit, UnitResult
+    from orchestra_core.observation import Failure, Unit, UnitResult
     from orchestra_core.outbound.door import Door
     from orchestra_core.plan import Configuration, Plan
     from orchestra_core.probing.figures import LoadReport
@@ -72,6 +72,9 @@ class RunnerRequest(Payload):
     """Record `RETRY`, `ALIAS_APPLIED` or `RUNNER_TIMEOUT` with a payload of JSON values."""
     left_s: Callable[[], float] = unlimited
     """Seconds until the stage or the run must be over; ask again before each request."""
+    runs_dir: Path | None = None
+    """Where the jobs lie; a target that writes files may have a folder of its own in there. None: only
+    `cache_dir` is there to write to."""
 
     def open_door(self) -> Door:
         """The way to the network: its policy, limits and repetitions are those of the experiment.
@@ -108,6 +111,10 @@ class ConfigurationEvidence:
     """Every timed request so far, float64 (n,), in ms; None where the core has not collected them."""
     costs: NDArray[np.float64] | None = None
     """What each of them cost, float64 (m,), in USD."""
+    aggregate_only: bool = False
+    """True: `scores` repeat the target's own mean, so differences between them have no spread."""
+    failed: tuple[Failure, ...] = ()
+    """Why, of each query that failed and was answered for at all."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class RunnerDescription:
     backends: tuple[str, ...] = ("default",)
     parameters: tuple[Parameter, ...] | None = None
     """None: any parameter is passed through unchecked."""
+    open_parameters: bool = False
+    """True: parameters that are not listed are passed through unchecked."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """A layer of experiment keys between the core's defaults and the user's file."""
     shares_work: bool = False

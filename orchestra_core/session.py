@@ -118,6 +118,7 @@ class Session:
             cache_dir=cache_folder(self.runner_plugin),
             emit=emit,
             left_s=left_s,
+            runs_dir=self.home.root / self.home.runs_dir,
         )
         return self.calls.runner(self.runner_plugin, request)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from benchmarks import torture
 from benchmarks.claims import (
     bookkeeping,
     boolq,
     default_run,
+    door_faults,
+    door_speed,
     probe_accuracy,
     race,
     shared_work,
@@ -25,8 +28,13 @@ BENCHMARKS = {
         verdicts,
         stall,
         probe_accuracy,
+        door_speed,
+        door_faults,
         race,
+        torture,
     )
 }
-USUAL = tuple(name for name in BENCHMARKS if name != "race")
-"""What runs when nothing is named; `race` replays thousands of races, which takes far longer."""
+LONG = frozenset({"race", "torture"})
+"""Thousands of races, a hundred kills."""
+USUAL = tuple(name for name in BENCHMARKS if name not in LONG)
+"""What runs when nothing is named."""

@@ -31,7 +31,7 @@ Found = dict[str, float]
 
 def missing() -> str:
     """Locust has an environment of its own: its pytest plugin and its gevent stay out of ours."""
-    if _locust() is not None:
+    if locust_program() is not None:
         return ""
     return "Locust is not there; `make bench` installs it, or put `locust` on the PATH"
 
@@ -55,7 +55,7 @@ def _orchestra(port: int, seconds: int) -> Found:
 
 def _paced_users(port: int, seconds: int) -> Found:
     file = fresh_folder() / "requests.json"
-    words = [_locust(), "--headless", "--loglevel", "ERROR", "--only-summary"]
+    words = [locust_program(), "--headless", "--loglevel", "ERROR", "--only-summary"]
     words += ["-f", "benchmarks/workers/paced_users.py", "--host", f"http://127.0.0.1:{port}"]
     words += ["--users", USERS, "--spawn-rate", USERS, "--run-time", f"{seconds + WARMUP // RATE}s"]
     pace = {"PACED_RATE": str(RATE), "PACED_USERS": str(USERS), "PACED_FILE": str(file)}
@@ -87,7 +87,7 @@ def _compare(name: str, found: dict[str, list[Found]]) -> list[Figure]:
     ]
 
 
-def _locust() -> str | None:
+def locust_program() -> str | None:
     return shutil.which("locust", path=str(OWN)) or shutil.which("locust")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
 
@@ -17,20 +19,26 @@ Row = dict[str, Any]
 
 
 def measure(watch: Watch, quick: bool) -> list[Figure]:
-    """Workers replay the races part by part."""
+    """Workers replay the races part by part, as many at a time as there are cores, at most two."""
     repetitions = 20 if quick else REPETITIONS
     parts = ("race", "drawn", "strangers", "halving", "wrong")
     settings = run_worker("racing", "settings", PEERS_ON, 0)
-    watch.expect(len(REACHES) * len(parts) + len(settings))
+    # The longest first, so that no core waits for it at the end.
+    peers = [(PEERS_ON, number) for number in reversed(range(len(settings)))]
+    jobs = [*peers, *((size, name) for size in REACHES for name in parts)]
+    watch.expect(len(jobs))
 
-    def part(name: object, size: int) -> Any:
+    def replayed(job: tuple[int, str | int]) -> Any:
+        size, name = job
         watch.step(f"{size}: {settings[name] if isinstance(name, int) else name}")
         return run_worker("racing", name, size, repetitions)
 
-    found = {size: {name: part(name, size) for name in parts} for size in REACHES}
-    peers = [part(number, PEERS_ON) for number in range(len(settings))]
-    figures = [figure for size in REACHES for figure in _of_space(size, found[size])]
-    return [*figures, *_against_peers(found[PEERS_ON]["race"], peers)]
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        found = dict(zip(jobs, pool.map(replayed, jobs), strict=True))
+    spaces = {size: {name: found[size, name] for name in parts} for size in REACHES}
+    figures = [figure for size in REACHES for figure in _of_space(size, spaces[size])]
+    rows = [found[job] for job in reversed(peers)]
+    return [*figures, *_against_peers(spaces[PEERS_ON]["race"], rows)]
 
 
 def _of_space(size: int, found: dict[str, Any]) -> list[Figure]:
@@ -47,7 +55,10 @@ def _of_space(size: int, found: dict[str, Any]) -> list[Figure]:
         Figure(f"{size}: the same, queries drawn with replacement", _near(found["drawn"])),
         Figure(f"{size}: the same, configurations taken for strangers", _told(found["strangers"])),
         *(Figure(f"{size}: the race, budget {row['budget']:g}", _told(row)) for row in found["race"]),
-        *(Figure(f"{size}: successive halving", _told(row)) for row in found["halving"]),
+        *(
+            Figure(f"{size}: successive halving, budget {row['budget']:g}", _told(row))
+            for row in found["halving"]
+        ),
         *_regret_bounds(size, found["race"], reach),
     ]
 

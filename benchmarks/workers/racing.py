@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.racing.fields import Field, field
+from benchmarks.racing.fields import SPACES, Field, field
 from benchmarks.racing.replay import Order, Outcome, Race, certain_only, halving, race
 from orchestra_core.builtin.planner import rung_sizes
 
@@ -30,6 +30,8 @@ def main(part: str, size: int, repetitions: int) -> Any:
     if part == "settings":
         from benchmarks.racing.pruners import SETTINGS
 
+        for space in SPACES:
+            field(space)  # kept for the workers that follow, who may run side by side
         return [f"{setting.pruner}, {setting.label}" for setting in SETTINGS]
     known, reach = field(size), REACH[size]
     parts: dict[str, Callable[[], Any]] = {

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from orchestra_core.experiment import Experiment, Margin
 from parts.tables import table
@@ -61,6 +62,11 @@ _WORDS = {
     "dict[str, Values]": "mapping of lists",
     "dict[Name, Collection]": "mapping of `{dataset, chunking}`",
     "dict[str, dict[str, object]]": "one section per plugin",
+    "Annotated[Mapping | None, BeforeValidator(complete)]": "preset's name, or section",
+    "Expression": "expression",
+    "Expression | None": "expression",
+    "Parts | None": "expression, or one per part",
+    "FingerprintSection | None": "section",
 }
 _TYPES = {
     "string": "text",
@@ -78,6 +84,8 @@ def _kind(written: str, schema: Mapping[str, Any], definitions: Mapping[str, Any
     if "anyOf" in schema:
         options = [o for o in schema["anyOf"] if o.get("type") != "null"]
         return " or ".join(_kind("", option, definitions) for option in options)
+    if "$ref" in schema:
+        return "section"
     if "const" in schema:
         return f"`{schema['const']}`"
     return " ".join([_TYPES[schema["type"]], *_bounds(schema)])
@@ -107,7 +115,7 @@ def _shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    return '""' if value == "" else "" if value is None else str(value)
+    return '""' if value == "" else "" if value in (None, PydanticUndefined) else str(value)
 
 
 def plugin_keys() -> str:
@@ -122,9 +130,22 @@ def plugin_keys() -> str:
         "reporters": ReportersSettings,
     }
     rows = [
-        (f"`{key}`", kind, f"`{default}`", meaning)
+        (f"`{key}`", kind, f"`{default}`" if default else "", meaning)
         for name, model in models.items()
         for key, kind, default, meaning in keys_of(model, f"plugins.{name}.")
+    ]
+    return table(("Key", "Type", "Default", "Meaning"), rows)
+
+
+def mapping_keys() -> str:
+    """A table of the keys of `plugins.fiqa.mapping`."""
+    from orchestra_fiqa_runner.http.mapping import Case, FingerprintSection, Mapping
+
+    prefixes = {"": Mapping, "cases[].": Case, "fingerprint.": FingerprintSection}
+    rows = [
+        (f"`{key}`", kind, f"`{default}`" if default else "", meaning)
+        for prefix, model in prefixes.items()
+        for key, kind, default, meaning in keys_of(model, prefix)
     ]
     return table(("Key", "Type", "Default", "Meaning"), rows)
 

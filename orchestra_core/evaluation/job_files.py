@@ -78,6 +78,7 @@ def metrics_content(job: Job, summary: JobSummary) -> Line:
         "metrics": summary.metrics,
         "latency_breakdown_ms": summary.latency_breakdown_ms,
         "failures_by_reason": summary.failures_by_reason,
+        "aggregate_only": summary.aggregate_only,
         "error": summary.error,
     }
 
@@ -95,6 +96,7 @@ def _query_line(
         "attempts": observation.attempts if observation else 0,
         "breakdown_ms": _plain(observation.breakdown_ms) if observation else {},
         "failure": _failure(observation.failure) if observation else None,
+        "reported": _plain(observation.reported) if observation else {},
         "probes": [_probe(order, sample) for order, sample in probes.get(query_id, ())],
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
@@ -145,6 +147,7 @@ def _observation(
         attempts=line["attempts"],
         breakdown_ms=line["breakdown_ms"],
         failure=_stored_failure(line["failure"]),
+        reported=line.get("reported", {}),
     )
 
 

@@ -18,9 +18,11 @@ from orchestra_core.errors import MisalignedQueries
 from orchestra_core.evaluation import job_files
 from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed, timed_requests
 from orchestra_core.evaluation.metrics import Scorer, Scores
-from orchestra_core.observation import LatencySample, Observation
+from orchestra_core.observation import Failure, LatencySample, Observation
 from orchestra_core.plan import Configuration
 from orchestra_core.report import JobSummary, Metrics
+
+AGGREGATE_ONLY = "the target tells its own figures and no rankings, so no significance is claimed"
 
 
 @dataclass
@@ -49,6 +51,10 @@ class Job:
         found = {o.query_id: o for o in observations}
         rankings = {q: o.ranking for q, o in found.items() if o.failure is None}
         block = scorer.score(query_ids, rankings)
+        for row, query_id in enumerate(query_ids):
+            told = found[query_id].reported if query_id in rankings else {}
+            for name in told.keys() & block.keys():
+                block[name][row] = told[name]
         empty = np.zeros(0)
         scores = {name: np.concatenate([self.scores.get(name, empty), v]) for name, v in block.items()}
         # The ids come last: an interrupt in between leaves more figures than ids, never fewer.
@@ -62,12 +68,22 @@ class Job:
         """Reason → count, over queries."""
         return Counter(reason for q in self.query_ids if (reason := self.failure_of(q)))
 
+    @property
+    def failed(self) -> tuple[Failure, ...]:
+        """Why queries failed, in the order asked; without those that have no observation."""
+        return tuple(o.failure for o in self.observations.values() if o.failure is not None)
+
     def failure_of(self, query_id: str) -> str | None:
         """Why a query has no ranking; None when it has one."""
         observation = self.observations.get(query_id)
         if observation is None:
             return "no_observation"
         return observation.failure.reason if observation.failure else None
+
+    @property
+    def aggregate_only(self) -> bool:
+        """Whether the target told figures over a block, and no rankings, for any query."""
+        return any(o.reported for o in self.observations.values())
 
     @property
     def failed_queries(self) -> set[str]:
@@ -94,13 +110,22 @@ class Job:
     def _compute(self) -> Metrics:
         items = self.timed_items()
         costs = [i.cost for i in items if i.cost is not None and i.failure is None]
-        return {
+        figures: Metrics = {
             **{name: float(values.mean()) for name, values in self.scores.items() if values.size},
             **latency_metrics(timed(items)),
             "cost_per_query": float(np.mean(costs)) if costs else None,
             "count": float(len(self.query_ids)),
             "failures": float(self.failures.total()),
         }
+        return {**figures, **self._as_reported(figures)} if self.aggregate_only else figures
+
+    def _as_reported(self, figures: Metrics) -> Metrics:
+        """Means over queries of what the target told of their blocks; None for what it did not tell."""
+        told = [o.reported for o in self.observations.values() if o.reported]
+        known = set.intersection(*(set(one) for one in told))
+        missing: Metrics = {name: None for name in self.scores if name not in known}
+        gaps = [name for name in known if name not in self.scores and figures.get(name, 0.0) is None]
+        return {**missing, **{name: float(np.mean([one[name] for one in told])) for name in gaps}}
 
     def summary(self, home: Home, error: Mapping[str, Any] | None = None) -> JobSummary:
         """What JOB_DONE or JOB_FAILED says. A job whose every query failed has failed."""
@@ -116,6 +141,7 @@ class Job:
             latency_breakdown_ms=mean_breakdown(self.timed_items()),
             probe=timed_requests(self.samples) if self.stage == "ab" and self.samples else None,
             path=home.relative(home.job(self.job_id)),
+            aggregate_only=self.aggregate_only,
             error=dict(error) if error else None,
         )
 

@@ -13,25 +13,19 @@ from typing import Any
 from orchestra_core.artifacts import Home, exclusive, json_bytes, write_atomic
 from orchestra_core.fingerprints import start_hash
 from orchestra_core.journal.log import JournalReader
-from orchestra_core.journal.state import UNREAD, RunState, fold
+from orchestra_core.journal.skimming import skim
+from orchestra_core.journal.state import RunState
 
 Entry = Mapping[str, Any]
 
 
 def load_state(home: Home, run_id: str) -> RunState:
     """The fold of one run's journal. Raises RunNotFound."""
-    return fold(skim_journal(home, run_id))
-
-
-def skim_journal(home: Home, run_id: str) -> JournalReader:
-    """A reader that leaves out what a fold only counts. Raises RunNotFound."""
-    reader = open_journal(home, run_id)
-    reader.unread = UNREAD
-    return reader
+    return skim(open_journal(home, run_id))
 
 
 def open_journal(home: Home, run_id: str) -> JournalReader:
-    """A reader of one run's journal, with all payloads. Raises RunNotFound naming the nearest run."""
+    """A reader of one run's journal. Raises RunNotFound naming the nearest run."""
     from orchestra_core.errors import RunNotFound, nearest
 
     path = home.journal(run_id)
@@ -74,11 +68,17 @@ def entries(home: Home, make: Callable[[Home, str], Entry] | None = None) -> lis
     return sorted(found, key=lambda e: (str(e["started_at"] or e["last_event_at"]), str(e["run_id"])))
 
 
-def altered_entries(home: Home, run_id: str) -> list[Path]:
-    """The index's files that say of a run what its journal does not; those not there say nothing."""
+def altered_entries(home: Home, run_id: str, *, ended: bool = True) -> list[Path]:
+    """The index's files that say of a run what its journal does not; those not there say nothing.
+
+    Of a run that has not `ended`, an entry made when its journal was shorter is only stale.
+    """
     fresh = make_entry(home, run_id)
     index = home.reports / "memory" / "index.jsonl"
     expected = {home.memory(run_id): json_bytes(fresh), index: _index_line(fresh).encode()}
+    known = _read_index(home).get(run_id, {})
+    if not ended and known.get("journal_bytes", 0) < fresh["journal_bytes"]:
+        return []
     return [
         path
         for path, content in expected.items()
@@ -97,8 +97,8 @@ def _index_line(entry: Entry) -> str:
 
 def make_entry(home: Home, run_id: str) -> Entry:
     """The entry of one run, from its journal. Raises RunNotFound."""
-    reader = skim_journal(home, run_id)
-    return _entry(run_id, fold(reader), reader)
+    reader = open_journal(home, run_id)
+    return _entry(run_id, skim(reader), reader)
 
 
 def _entry(run_id: str, state: RunState, reader: JournalReader) -> Entry:

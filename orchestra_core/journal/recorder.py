@@ -10,7 +10,8 @@ from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, now
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.past import Past
-from orchestra_core.journal.state import UNREAD, RunState, fold
+from orchestra_core.journal.skimming import skim
+from orchestra_core.journal.state import RunState
 
 Listener = Callable[[Event, RunState], None]
 
@@ -76,10 +77,14 @@ class Recorder:
         """What the journal says already of a job, where that is of more queries."""
         return self.past.fuller_job(job_id, queries) if self.past else None
 
+    def applied_policy(self, plugin: str) -> Mapping[str, Any] | None:
+        """What POLICY_APPLIED says of a plugin whose policy is in force already."""
+        return self.past.applied.get(plugin) if self.past else None
+
     def refold(self) -> None:
         """Fold the state anew from the file, after an interrupt that may have come between the two."""
         with self._lock:
-            self.state = fold(JournalReader(self._writer.path, unread=UNREAD))
+            self.state = skim(JournalReader(self._writer.path))
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` after each later event."""

@@ -42,7 +42,7 @@ def _readable(parse: Callable[..., Answer], *texts: str) -> Answer:
     try:
         return parse(*texts)
     except AddressRefused as error:
-        raise ValueError(f"{error.message}. {error.hint}") from None
+        raise ValueError(f"{error.message}. {error.hint}".removesuffix(".")) from None
 
 
 BaseUrl = Annotated[str, AfterValidator(_check_address)]

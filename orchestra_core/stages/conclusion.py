@@ -82,7 +82,7 @@ def _regret_bound(
     plan: Plan, everyone: Mapping[str, Job], forced: Sequence[str], leader: Job
 ) -> float | None:
     """By how much the best of the forced drops may be better than the leader; None without any."""
-    if not forced:
+    if not forced or any(job.aggregate_only for job in everyone.values()):
         return None
     place = {config_id: index for index, config_id in enumerate(everyone)}
     return regret_bound(

@@ -121,7 +121,8 @@ def _probe_all(
 
 
 def _is_timed(job: Job) -> bool:
-    return any(o.latency_ms is not None for o in job.observations.values())
+    # A target that tells only figures over a block can time no single request either.
+    return job.aggregate_only or any(o.latency_ms is not None for o in job.observations.values())
 
 
 def summarise(

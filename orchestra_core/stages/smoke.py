@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import IdsDoNotAlign
-from orchestra_core.evaluation.jobs import Job
+from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.payloads import RungEvidence
 from orchestra_core.report import IdOverlap
@@ -28,6 +28,8 @@ def run(context: RunContext) -> None:
     stop_if_told(context.reflect(_evidence(context, jobs)))
     refuse_dead_target(jobs.values(), stage.query_ids)
     warnings = [] if ids.share is None or ids.share > 0.5 else [_partly(ids)]
+    if any(job.aggregate_only for job in jobs.values()):
+        warnings.append(AGGREGATE_ONLY)
     content = {"overlap": ids.model_dump(mode="json"), "warnings": warnings}
     context.recorder.record(EventType.SMOKE_DONE, content)
 

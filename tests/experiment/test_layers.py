@@ -40,6 +40,25 @@ def refused(read):
     return go
 
 
+# -- secrets ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "runner",
+    [
+        "base_url: 'http://me:hunter22@search.example'",
+        "headers: {Authorization: Bearer hunter22}",
+        "headers: [hunter22]",
+        "headers: hunter22",
+        "host_aliases: {'me:hunter22@a': b}",
+        "allowed_hosts: ['me:hunter22@a:80']",
+    ],
+)
+def test_what_may_be_a_secret_is_not_shown(refused, runner):
+    error = refused(MINIMAL + f"runner: {{{runner}}}\n")
+    assert "hunter22" not in f"{error} {error.hint} {error.details}"
+
+
 # -- precedence -------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from orchestra_core.statistics.dominance import Burden, dominated_beyond_doubt, front_step
 from orchestra_core.statistics.feasibility import no_cheaper
 from orchestra_core.statistics.pareto import front, knee
+from orchestra_core.statistics.racing import Eligible
 
 RNG = np.random.default_rng
 
@@ -31,7 +32,7 @@ def step(scores, burden, *, keep=None, alike=None, eligible=None):
         delta=0.05,
         keep_at_most=keep,
         alike=np.eye(len(scores)) if alike is None else alike,
-        eligible=np.ones(len(scores), dtype=bool) if eligible is None else np.array(eligible),
+        eligible=None if eligible is None else Eligible(np.array(eligible), np.array(eligible)),
         cheapest=min,
     )
 
@@ -53,6 +54,17 @@ def test_worse_and_no_faster_by_a_tenth_is_dropped_given_many_times():
     assert dominated_beyond_doubt(correct(rng, 0.9, 0.2), equal, 0.05, np.array([True, True])) == [1]
     few = burden_of(timed(rng, 100.0, 100.0, size=10))
     assert dominated_beyond_doubt(correct(rng, 0.9, 0.2), few, 0.05, np.array([True, True])) == []
+
+
+def test_who_is_on_the_measured_front_is_never_certain_to_go_whatever_is_typical():
+    """Typically twice as slow, but steady: the faster one's spikes make its p95 four times as long."""
+    rng = RNG(7)
+    steady = rng.uniform(45, 50, 400)
+    spiky = np.where(np.arange(400) % 10 == 0, 200.0, rng.uniform(20, 25, 400))
+    scores, burden = correct(rng, 0.3, 0.9), burden_of([steady, spiky])
+    assert sorted(front(list(zip(scores.mean(axis=1), burden.figures, strict=True)))) == [0, 1]
+    assert no_cheaper(steady, spiky, 0.1, 1e-6)
+    assert dominated_beyond_doubt(scores, burden, 0.05, np.array([True, True])) == []
 
 
 def test_nothing_is_dropped_where_nothing_was_timed():

@@ -115,7 +115,13 @@ def describe(dataset: str | None, backend: str | None = None) -> RunnerDescripti
         shares_work=chosen.shares_work,
         rate_limited=chosen.rate_limited,
         seconds_per_request=chosen.seconds_per_request,
+        open_parameters=chosen.open_parameters,
     )
+
+
+def parameter_names() -> tuple[str, ...]:
+    """All parameters of the embedded engine."""
+    return (_COLLECTION.name, *(dial.name for dial in _DIALS))
 
 
 def default_experiment(dataset: str) -> Mapping[str, Any]:

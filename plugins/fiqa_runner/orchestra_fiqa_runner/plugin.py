@@ -41,12 +41,16 @@ def orchestra_describe_runner(request: DescribeRequest) -> RunnerDescription:
 
 @hookimpl(tryfirst=True)
 def orchestra_plan(request: PlanRequest) -> None:
-    """Refuse wrong collections before anything is planned; the plan itself is left to others."""
+    """Refuse wrong collections and addresses before anything is planned; the plan is left to others."""
     from orchestra_fiqa_runner.collections import check_experiment
     from orchestra_fiqa_runner.description import RUNNER_NAME
 
     if request.description.name == RUNNER_NAME:
         check_experiment(request.experiment)
+        if request.experiment.runner.backend == "http":
+            from orchestra_fiqa_runner.backends.http import check_address
+
+            check_address(request.experiment)
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestra_core.observation import Answer, LatencySample, Query
 from orchestra_core.scheduling.load import drive
+from orchestra_fiqa_runner.evaluating import failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,5 +38,8 @@ class Prober:
             yield replace(sample, cost=(sample.cost or 0.0) + embedding)
 
     def _ask(self, knobs: Knobs, query: Query) -> Answer:
-        found = self._asker.search(knobs, query.text)
+        try:
+            found = self._asker.search(knobs, query.text)
+        except Exception as error:
+            return Answer(failure=failure_of(error))
         return Answer(cost=found.cost, breakdown_ms=found.breakdown_ms)

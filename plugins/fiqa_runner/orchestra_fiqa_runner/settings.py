@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from orchestra_core.experiment import StrictModel
+from orchestra_fiqa_runner.http.mapping import Mapping, complete
 
 
 class PgvectorSettings(StrictModel):
@@ -23,6 +26,16 @@ class PgvectorSettings(StrictModel):
     """The flags of `ts_rank_cd`: what a chunk's length does to its rank."""
 
 
+class CommandSettings(StrictModel):
+    """The backend `command`."""
+
+    environment: tuple[str, ...] = Field(default=("PATH",), strict=False)
+    """Names of environment variables that the program may see, besides RUNS_DIR, JOB_ID and BASE."""
+    files: bool = True
+    """True: it is told which queries to ask, with `--queries` and `--qrels`. False: it samples for
+    itself, and only its own figures are left."""
+
+
 class FiqaSettings(StrictModel):
     """Prices of the cost model, and the dials of the engine that are not search parameters."""
 
@@ -36,5 +49,9 @@ class FiqaSettings(StrictModel):
     """Neighbours per chunk in the HNSW graph. Another value is another index."""
     hnsw_expansion_add: int = Field(default=256, ge=1, le=4096)
     """Width of the search for neighbours while the graph is built. Another value is another index."""
+    mapping: Annotated[Mapping | None, BeforeValidator(complete)] = None
+    """How the backend `http` asks its service; see the page Live targets."""
     pgvector: PgvectorSettings = PgvectorSettings()
     """The backend `pgvector`."""
+    command: CommandSettings = CommandSettings()
+    """The backend `command`."""

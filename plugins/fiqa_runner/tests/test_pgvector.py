@@ -310,7 +310,8 @@ def test_a_server_that_hangs_is_hung_up_on(opener, dsn, fiqa, make, monkeypatch)
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-    assert opened.probe(one, fiqa.judged_queries()[:1], Load())[0].failure is None
+    (sample,) = opened.probe(one, fiqa.judged_queries()[:1], Load())
+    assert sample.failure is None
 
 
 def test_connections_that_are_cut_fail_and_come_back(opener, dsn, fiqa, make):

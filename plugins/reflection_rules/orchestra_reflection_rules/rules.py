@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core import Decision, RungEvidence
+from orchestra_core.observation import most_frequent
 from orchestra_core.statistics.racing import RaceStep
+from orchestra_reflection_rules.limits import infeasible
 from orchestra_reflection_rules.settings import Settings
-from orchestra_reflection_rules.shrinking import affordable, infeasible, shrink
+from orchestra_reflection_rules.shrinking import affordable, shrink
 
 
 def decide(evidence: RungEvidence) -> list[Decision]:
@@ -30,11 +32,13 @@ def failure_rate(evidence: RungEvidence, settings: Settings) -> Decision | None:
     rate = failed / asked if asked else 0.0
     if rate <= settings.failure_rate:
         return None
+    told = most_frequent(one for c in evidence.configurations for one in c.failed)
+    share = f"{failed} of {asked} requests failed ({rate:.0%}, limit {settings.failure_rate:.0%})"
     return Decision(
         kind="early_stop",
         scope="run",
         rule="failure_rate",
-        reason=f"{failed} of {asked} requests failed ({rate:.0%}, limit {settings.failure_rate:.0%})",
+        reason=f"{share}. {told}" if told else share,
         figures={"failure_rate": rate, "limit": settings.failure_rate},
     )
 
@@ -70,7 +74,9 @@ def recall_variance(evidence: RungEvidence, settings: Settings) -> Decision | No
     scores = np.stack([c.scores for c in evidence.configurations])
     variance = _sampling_variance(scores)
     beyond = infeasible(evidence)
-    known_well = variance <= settings.recall_variance
+    known_well = variance <= settings.recall_variance and not any(
+        c.aggregate_only for c in evidence.configurations
+    )
     acts = known_well or affordable(evidence) < len(scores) - len(beyond)
     step = shrink(evidence, beyond) if acts else _without(beyond, len(scores))
     if len(step.survivors) == len(scores):

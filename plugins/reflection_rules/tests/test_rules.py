@@ -1,5 +1,7 @@
 """Each rule by its evidence; what all rules have in common, for any evidence."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from orchestra_reflection_rules.plugin import orchestra_reflect, orchestra_settings
 from orchestra_reflection_rules.settings import Settings
+from orchestra_reflection_rules.shrinking import shrink
 from pydantic import ValidationError
 
 from orchestra_core import Decision
@@ -114,6 +117,47 @@ def test_the_finer_metric_decides_who_is_forced_out(evidence):
     assert decision.survivors == ("k2", "k1")
 
 
+def test_twins_collapse_by_what_is_minimised(evidence):
+    """Twice as fast in most requests, but with the slower tail: the tail is what was asked for."""
+    figures = [{"p50_ms": 48.0, "p95_ms": 50.0}, {"p50_ms": 22.0, "p95_ms": 200.0}, {"p95_ms": 300.0}]
+    rows = [[1.0, 0.0] * 60, [1.0, 0.0] * 60, [0.0, 1.0] * 60]
+    two = evidence(rows, metrics=figures, objective={"minimize": "p95_ms"})
+    one = evidence(rows, metrics=figures)
+    stay = [set(shrink(given_evidence, []).survivors) for given_evidence in (two, one)]
+    assert stay == [{0, 2}, {1, 2}]
+
+
+def fast_by_luck(evidence, seed):
+    """The better one's true p95 is 260 ms, beyond the limit; 40 requests often look otherwise."""
+    rng = np.random.default_rng(seed)
+    rows = (rng.random((2, 150)) < np.array([[0.9], [0.4]])).astype(float)
+    times = [rng.uniform(0, 260 / 0.95, 40), rng.uniform(0, 100, 40)]
+    figures = [{"p95_ms": float(np.percentile(t, 95))} for t in times]
+    limit = {"subject_to": {"p95_ms": 250.0}}
+    return evidence(rows, metrics=figures, latencies=times, objective=limit)
+
+
+def test_who_keeps_a_limit_by_luck_beats_nobody(evidence):
+    made = [fast_by_luck(evidence, seed) for seed in range(40)]
+    assert sum(one.configurations[0].metrics["p95_ms"] <= 250 for one in made) > 5
+    assert not [d for one in made for d in orchestra_reflect(one) if "k1" in d.certain]
+
+
+@pytest.mark.parametrize("limits", [{"p95_ms": 250.0}, {"cost_per_query": 1.0}, {}])
+def test_who_keeps_a_limit_for_certain_beats_others(evidence, limits):
+    """A limit on what nobody measured, such as the cost here, is none for the race."""
+    rows = [[1.0] * 100, [0.0] * 100]
+    made = evidence(rows, latencies=[[5.0] * 400] * 2, objective={"subject_to": limits})
+    assert [d.certain for d in orchestra_reflect(made)] == [("k1",)]
+
+
+def test_where_everybody_is_beyond_the_limit_for_certain_quality_decides(evidence):
+    rows, times = [[1.0] * 100, [0.0] * 100], [[300.0] * 40] * 2
+    limit = {"subject_to": {"p95_ms": 250.0}}
+    (decision,) = orchestra_reflect(evidence(rows, latencies=times, objective=limit))
+    assert (decision.certain, decision.infeasible) == (("k1",), ())
+
+
 # -- all of them ------------------------------------------------------------------------------------
 
 
@@ -163,3 +207,28 @@ def test_wrong_settings_are_refused(wrong):
 
 def test_defaults():
     assert Settings() == Settings(failure_rate=0.3, recall_variance=0.02)
+
+
+# -- figures over a block ---------------------------------------------------------------------------
+
+
+def test_figures_over_a_block_prove_nothing(evidence):
+    """Repeated means have no spread: a paired test would be sure of anything."""
+    rows = [[0.2] * 200, [0.9] * 200, [0.5] * 200, [0.9] * 200]
+    made = evidence(rows, allowed=1200, spent=800, following=100)
+    told = [dataclasses.replace(one, aggregate_only=True) for one in made.configurations]
+    (decision,) = orchestra_reflect(dataclasses.replace(made, configurations=tuple(told)))
+    assert decision.kind == "shrink"
+    assert (decision.certain, decision.equivalent) == ((), ())
+    names = [one.config_id for one in told]
+    assert decision.survivors == (names[1], names[3])
+    (sure,) = orchestra_reflect(made)
+    assert sure.certain
+
+
+def test_figures_over_a_block_drop_nobody_while_the_budget_lasts(evidence):
+    made = evidence([[0.2] * 200, [0.9] * 200])
+    told = [dataclasses.replace(one, aggregate_only=True) for one in made.configurations]
+    assert kinds(orchestra_reflect(dataclasses.replace(made, configurations=tuple(told)))) == [
+        ("keep", "no_reason_to_act")
+    ]

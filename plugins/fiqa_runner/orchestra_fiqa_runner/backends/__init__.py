@@ -30,6 +30,8 @@ class Backend:
     """Whether `runner.rate_limit_per_sec` counts."""
     seconds_per_request: float
     """A guess, for `orchestra plan` before any run was measured."""
+    open_parameters: bool = False
+    """Whether further parameters are passed on as they are."""
 
 
 _ENGINE = ("collection", "top_k", "alpha", "mmr", "ef_search")
@@ -41,6 +43,22 @@ _TABLE = (
         shares_work=True,
         rate_limited=False,
         seconds_per_request=0.01,
+    ),
+    Backend(
+        "http",
+        None,
+        shares_work=False,
+        rate_limited=True,
+        seconds_per_request=0.05,
+        open_parameters=True,
+    ),
+    Backend(
+        "command",
+        _ENGINE,
+        shares_work=False,
+        rate_limited=False,
+        seconds_per_request=0.1,
+        open_parameters=True,
     ),
 )
 BACKENDS = {backend.name: backend for backend in _TABLE}

@@ -1,0 +1,34 @@
+"""The backend `command`: a program of the user's own, run without a shell."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from orchestra_fiqa_runner.command.runner import CommandRunner, check_command
+from orchestra_fiqa_runner.settings import FiqaSettings
+
+if TYPE_CHECKING:
+    from orchestra_core.payloads import RunnerRequest
+
+
+def open_backend(request: RunnerRequest) -> CommandRunner:
+    """A runner whose RUNS_DIR is `.runs/command-…/`, new for each run; nothing is started yet.
+
+    Raises ExperimentError without a program, AddressRefused where `runner.base_url` may not be asked.
+    """
+    section = request.experiment.runner
+    check_command(section.runner_cmd)
+    if section.base_url:  # the program asks it by itself, but only where this run may ask at all
+        request.open_door().close()
+    settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()
+    root = request.runs_dir or request.cache_dir
+    name = f"command-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return CommandRunner(
+        request.experiment,
+        request.dataset,
+        settings.command,
+        (root / name).absolute(),
+        section.base_url or "",
+    )

@@ -1,0 +1,1 @@
+"""A script you already have as the target: `runner.backend: command`."""

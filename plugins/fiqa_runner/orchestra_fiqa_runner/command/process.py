@@ -1,0 +1,148 @@
+"""Run one program in a process group of its own, with a limited environment and a deadline."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from orchestra_core.errors import ExperimentError, RunnerTimeout, TargetError
+
+GRACE_S = 2.0
+"""Seconds between asking a group to end and ending it."""
+TAIL = 2_000
+"""Bytes of a program's complaint that a message repeats."""
+OUT, ERR = "stdout.log", "stderr.log"
+
+
+class Processes:
+    """Every program that runs for one run; `close` ends those that are left."""
+
+    def __init__(self, hide: Callable[[str], str] = str) -> None:
+        """`hide` takes secrets out of what a program complains of."""
+        self._hide = hide
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def run(
+        self, words: Sequence[str], environ: Mapping[str, str], folder: Path, timeout_s: float
+    ) -> None:
+        """Run a program to its end, its output in `folder`. No shell has a part in it.
+
+        Raises ExperimentError when it cannot be started, RunnerTimeout when its time is over (then
+        its whole process group is ended), TargetError when it fails.
+        """
+        with (folder / OUT).open("wb") as out, (folder / ERR).open("wb") as err:
+            process = self._start(words, environ, out.fileno(), err.fileno())
+        try:
+            in_time = _ends_within(process, timeout_s)
+        finally:
+            end_group(process)  # what it left running in the background too
+            with self._lock:
+                self._running.discard(process)
+        if not in_time:
+            raise RunnerTimeout(
+                f"{words[0]} did not end within {timeout_s:g} s, so its process group was ended",
+                hint=f"Raise runner.runner_timeout_s, or look at {ERR} in the job's folder."
+                f"{self._complaint(folder)}",
+                details={"folder": folder.name},
+            )
+        if self._closed:
+            raise TargetError(f"{words[0]} was ended, because the runner is closed")
+        if code := process.wait():
+            ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise TargetError(
+                f"{words[0]} failed with {ended}",
+                hint=f"Look at {OUT} and {ERR} in the job's folder.{self._complaint(folder)}",
+                details={"folder": folder.name, "code": code},
+            )
+
+    def close(self) -> None:
+        """End whatever still runs, and start nothing more."""
+        with self._lock:
+            self._closed = True
+            left = tuple(self._running)
+        for process in left:
+            end_group(process)
+
+    def _start(
+        self, words: Sequence[str], environ: Mapping[str, str], out: int, err: int
+    ) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._closed:
+                raise TargetError("the runner is closed")
+            try:
+                process = subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
+                    list(words),
+                    env=dict(environ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                raise ExperimentError(
+                    f"cannot start {words[0]}: {getattr(error, 'strerror', None) or error}",
+                    where="runner.runner_cmd",
+                    hint="Give program and arguments as a list; a script must be executable, or be "
+                    "named after its interpreter, such as [python3, my_script.py].",
+                ) from error
+            self._running.add(process)
+            return process
+
+    def _complaint(self, folder: Path) -> str:
+        """The end of what the program wrote to its standard error."""
+        with (folder / ERR).open("rb") as stream:
+            stream.seek(max(0, (folder / ERR).stat().st_size - TAIL))
+            text = " ".join(stream.read().decode(errors="replace").split())
+        return f" It said: {self._hide(text)}" if text else ""
+
+
+def _ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait without burying the dead: until then nobody else can be called by the group's number."""
+    deadline, pause = time.monotonic() + seconds, 0.001
+    while not _has_ended(process):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+        pause = min(2 * pause, 0.02)
+    return True
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+    except ChildProcessError:  # `close` was quicker, and buried it
+        return True
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End every process of the group: asked first, then without asking."""
+    group = process.pid  # a session's leader, so the group is named after it
+    if process.returncode is not None or not _signal(group, signal.SIGTERM):
+        process.poll()
+        return
+    deadline = time.monotonic() + GRACE_S
+    while time.monotonic() < deadline:
+        process.poll()  # or its own remains would keep the group alive
+        if not _signal(group, 0):
+            return
+        time.sleep(0.02)
+    _signal(group, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
+
+
+def _signal(group: int, number: int) -> bool:
+    """Whether there was anybody to hear it."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

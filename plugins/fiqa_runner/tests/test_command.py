@@ -1,0 +1,312 @@
+"""The backend `command`: a real script in real processes, believed as far as it holds together."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+import pytest
+from orchestra_fiqa_runner.settings import CommandSettings, FiqaSettings
+
+from orchestra_core.errors import AddressRefused, ExperimentError, RunnerTimeout, TargetError
+from orchestra_core.runner import Load
+
+SCRIPT = Path(__file__).parent / "data" / "script.py"
+ORCHESTRA = Path(sys.executable).with_name("orchestra")
+
+
+@pytest.fixture(scope="session")
+def corpus_file(tmp_path_factory, fiqa):
+    path = tmp_path_factory.mktemp("corpus") / "corpus.json"
+    path.write_text(json.dumps(dict(fiqa.corpus)))
+    return path
+
+
+@pytest.fixture
+def command(corpus_file):
+    """`command("figures")` is a `runner_cmd`."""
+    return lambda behave: (
+        sys.executable,
+        str(SCRIPT),
+        "--corpus",
+        str(corpus_file),
+        "--behave",
+        behave,
+    )
+
+
+@pytest.fixture
+def opener(kit, fiqa, make, command, tmp_path):
+    opened = []
+
+    def opens(behave, settings=None, **runner):
+        section = {"backend": "command", "runner_cmd": command(behave), **runner}
+        one = make(collection="fiqa_para", alpha=0.5, top_k=10)
+        found = kit.open(
+            fiqa, [one], cache_dir=tmp_path, settings=settings or FiqaSettings(), runner=section
+        )
+        opened.append(found)
+        return found
+
+    yield opens
+    for runner in opened:
+        runner.close()
+
+
+@pytest.fixture
+def one(make):
+    return make(collection="fiqa_para", alpha=0.5, top_k=10)
+
+
+def job_folders(tmp_path):
+    return sorted(path for path in tmp_path.glob("command-*/*") if path.is_dir())
+
+
+def gone(pid):
+    """Whether a process has ended; what nobody buried yet counts as ended."""
+    for _ in range(100):
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        sleep(0.05)
+    return False
+
+
+def test_rankings_restore_full_statistics(opener, fiqa, one):
+    queries = fiqa.judged_queries()[:6]
+    seen = list(opener("rankings").evaluate([one], queries))
+    assert [o.query_id for o in seen] == [q.query_id for q in queries]
+    assert all(o.failure is None and len(o.ranking) == 10 and not o.reported for o in seen)
+    assert {d for o in seen for d in o.ranking} <= fiqa.corpus.keys()
+    lines = list(opener("lines").evaluate([one], queries))
+    assert [o.ranking for o in lines] == [o.ranking for o in seen]
+    assert all((o.latency_ms, o.cost) == (2.5, 0.001) for o in lines)
+
+
+def test_without_rankings_only_figures_are_left(opener, fiqa, one):
+    seen = list(opener("figures").evaluate([one], fiqa.judged_queries()[:6]))
+    assert all(o.ranking == () and o.failure is None for o in seen)
+    assert {"recall@10", "ndcg@10", "p95_ms", "cost_per_query"} == set(seen[0].reported) - {"p50_ms"}
+
+
+def test_a_program_that_samples_for_itself_is_never_more_than_figures(opener, fiqa, one):
+    settings = FiqaSettings(command=CommandSettings(files=False))
+    seen = list(opener("rankings", settings).evaluate([one], fiqa.judged_queries()[:4]))
+    assert all(o.reported["recall@10"] == 0.5 for o in seen)
+
+
+def test_a_query_that_failed_is_one_failed_observation(opener, fiqa, one):
+    seen = list(opener("one_failed").evaluate([one], fiqa.judged_queries()[:5]))
+    assert [o.failure and o.failure.reason for o in seen] == ["http_503", None, None, None, None]
+
+
+def test_probes_take_the_times_of_single_requests(opener, fiqa, one):
+    queries = fiqa.judged_queries()[:4]
+    samples = list(opener("lines").probe(one, queries, Load()))
+    assert [(s.query_id, s.latency_ms, s.failure) for s in samples] == [
+        (q.query_id, 2.5, None) for q in queries
+    ]
+    runner = opener("figures")
+    list(runner.evaluate([one], queries))
+    assert {s.failure.reason for s in runner.probe(one, queries, Load())} == {"not_timed"}
+    assert list(runner.evaluate([one], [])) == []
+    assert list(runner.probe(one, [], Load())) == []
+
+
+LIES = {
+    "silent": "did not write",
+    "broken": "no JSON",
+    "list": "metrics.json",
+    "deep": "no JSON",
+    "nan": "metrics.cost_per_query",
+    "infinite": "metrics.cost_per_query",
+    "not_ok": "status is 'failed': no index",
+    "other_job": "of job 'another'",
+    "count_0": "count is 0",
+    "count_short": "count is 3",
+    "count_text": "metrics.count",
+    "no_count": "count is missing",
+    "all_told_failed": "failures is 6",
+    "all_failed": "every query failed",
+    "above_1": "recall@10 is 1.5",
+    "below_0": "recall@10 is -0.1",
+    "no_objective": "no recall@10",
+    "negative_time": "p95_ms is -1",
+    "bad_trec": "run.trec.gz",
+    "bad_line": "line 1",
+    "link": "no plain file",
+}
+
+
+@pytest.mark.parametrize("behave", LIES)
+def test_what_does_not_hold_together_is_no_result(opener, fiqa, one, behave):
+    with pytest.raises(TargetError) as caught:
+        list(opener(behave).evaluate([one], fiqa.judged_queries()[:6]))
+    assert LIES[behave] in str(caught.value)
+    assert caught.value.hint
+
+
+def test_only_declared_variables_and_the_arguments_of_the_contract_arrive(
+    opener, fiqa, make, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TOKEN", "t0ken-value")
+    monkeypatch.setenv("SECRET", "not for it")
+    settings = FiqaSettings(command=CommandSettings(environment=("TOKEN", "MISSING")))
+    runner = opener("environment", settings, base_url="http://127.0.0.1:8000")
+    asked = make(collection="fiqa_sent", top_k=20, alpha=0.3, ef_search=32, mmr=0.5)
+    list(runner.evaluate([asked], fiqa.judged_queries()[:3]))
+    (folder,) = job_folders(tmp_path)
+    seen = json.loads((folder / "environment").read_text())
+    assert seen.pop("LC_CTYPE", "C.UTF-8") == "C.UTF-8"  # Python's own doing, at its start
+    assert seen == {
+        "RUNS_DIR": str(folder.parent),
+        "JOB_ID": folder.name,
+        "BASE": "http://127.0.0.1:8000",
+        "TOKEN": "t0ken-value",
+    }
+    words = json.loads((folder / "arguments").read_text())[4:]
+    assert words == [
+        *("--base", "http://127.0.0.1:8000", "--collection", "fiqa_sent", "--sample", "3"),
+        *("--top_k", "20", "--concurrency", "1", "--mmr", "--mmr-lambda", "0.5"),
+        *("--alpha", "0.3", "--ef-search", "32"),
+        *("--queries", str(folder / "asked.tsv"), "--qrels", str(folder / "asked.qrels")),
+    ]
+    assert len((folder / "asked.tsv").read_text().splitlines()) == 3
+
+
+def test_no_shell_reads_the_words(opener, fiqa, one, tmp_path):
+    words = ("echo", "hello; touch stolen && $(touch stolen)")
+    with pytest.raises(TargetError, match="did not write"):
+        list(opener("figures", runner_cmd=words).evaluate([one], fiqa.judged_queries()[:1]))
+    (folder,) = job_folders(tmp_path)
+    assert (folder / "stdout.log").read_text().startswith("hello; touch stolen && $(touch stolen)")
+    assert not list(tmp_path.rglob("stolen"))
+
+
+def test_a_timeout_ends_the_whole_group(opener, fiqa, one, tmp_path):
+    began = monotonic()
+    with pytest.raises(RunnerTimeout, match="process group"):
+        list(opener("hang", runner_timeout_s=2.0).evaluate([one], fiqa.judged_queries()[:2]))
+    assert monotonic() - began < 10
+    (folder,) = job_folders(tmp_path)
+    assert all(gone(int(pid)) for pid in (folder / "pids").read_text().split())
+
+
+def test_what_is_left_in_the_background_is_ended_too(opener, fiqa, one, tmp_path):
+    list(opener("leave_one_behind").evaluate([one], fiqa.judged_queries()[:2]))
+    (folder,) = job_folders(tmp_path)
+    assert gone(int((folder / "pids").read_text()))
+
+
+def test_closing_ends_what_still_runs(opener, fiqa, one, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    runner = opener("hang")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lambda: list(runner.evaluate([one], fiqa.judged_queries()[:2])))
+        deadline = monotonic() + 20
+        while not list(tmp_path.glob("command-*/*/pids")) and monotonic() < deadline:
+            sleep(0.05)
+        sleep(0.1)
+        runner.close()
+        assert isinstance(answer.exception(timeout=10), TargetError)
+    (file,) = tmp_path.glob("command-*/*/pids")
+    assert all(gone(int(pid)) for pid in file.read_text().split())
+
+
+def test_a_failure_repeats_the_complaint_without_secrets(opener, fiqa, one, monkeypatch):
+    monkeypatch.setenv("TOKEN", "t0ken-value")
+    settings = FiqaSettings(command=CommandSettings(environment=("TOKEN",)))
+    with pytest.raises(TargetError, match="exit code 7") as caught:
+        list(opener("fail", settings).evaluate([one], fiqa.judged_queries()[:2]))
+    assert "no such index" in caught.value.hint
+    assert "t0ken-value" not in str(caught.value.as_payload())
+
+
+def test_health_and_fingerprint(opener, tmp_path, corpus_file):
+    runner = opener("figures")
+    assert runner.health().ok
+    mark = runner.fingerprint()
+    assert runner.fingerprint() == mark
+    copy = tmp_path / "script.py"
+    copy.write_text(SCRIPT.read_text())
+    words = (sys.executable, str(copy), "--corpus", str(corpus_file))
+    first = opener("figures", runner_cmd=words)
+    before = first.fingerprint()
+    copy.write_text(SCRIPT.read_text() + "\n# changed\n")
+    assert first.fingerprint().indexes != before.indexes
+    missing = opener("figures", runner_cmd=("no-such-program-here",)).health()
+    assert not missing.ok
+    assert "runner_cmd" in missing.hint
+
+
+def test_what_cannot_work_is_refused(opener, fiqa, one):
+    with pytest.raises(ExperimentError) as caught:
+        opener("figures", runner_cmd=())
+    assert caught.value.where == "runner.runner_cmd"
+    with pytest.raises(ExperimentError, match="cannot start"):
+        list(opener("x", runner_cmd=(str(SCRIPT),)).evaluate([one], fiqa.judged_queries()[:1]))
+    with pytest.raises(AddressRefused):
+        opener("figures", base_url="http://example.org:8000")
+
+
+@pytest.mark.parametrize(("behave", "aggregate"), [("rankings", False), ("figures", True)])
+def test_a_whole_run(command, tmp_path, fiqa, behave, aggregate):
+    """Rankings make a verdict; figures alone never do, and say so wherever they are shown."""
+    experiment = {
+        "name": "scripted",
+        "runner": {"backend": "command", "runner_cmd": command(behave)},
+        "space": {"collection": ["fiqa_para"], "alpha": [0.0, 0.5], "top_k": [10]},
+        "baseline": {"collection": "fiqa_para", "alpha": 0.5, "top_k": 10},
+        "stages": {
+            "smoke": {"sample": 8},
+            "grid": {"sample": 16, "budget": 1.0, "probe": 2},
+            "ab": {"sample": 20},
+        },
+    }
+    file = tmp_path / "orchestra.yaml"
+    file.write_text(json.dumps(experiment))
+    ran = shell(tmp_path, "run", "--plugins", "fiqa", "-f", file)
+    (journal,) = (tmp_path / "reports" / "events").glob("*.jsonl")
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    verdict = next(e["payload"] for e in events if e["event_type"] == "VERDICT")
+    jobs = [e["payload"] for e in events if e["event_type"] == "JOB_DONE"]
+    assert {job["aggregate_only"] for job in jobs} == {aggregate}
+    verified = shell(tmp_path, "verify", "latest")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    told = shell(tmp_path, "metrics", ".runs", "--json")
+    assert told.returncode == 0, told.stderr
+    assert any(job["recall@10"] for job in json.loads(told.stdout)["jobs"])
+    if not aggregate:
+        assert ran.returncode in {0, 1, 4}, ran.stdout + ran.stderr
+        assert verdict["diff_table"][0]["p_value"] is not None
+        return
+    assert ran.returncode == 4, ran.stdout + ran.stderr
+    assert verdict["kind"] == "inconclusive"
+    assert "no significance is claimed" in verdict["reason"] + ran.stdout
+    assert all(row["ci_low"] is row["p_value"] is None for row in verdict["diff_table"])
+    rungs = [e["payload"] for e in events if e["event_type"] == "GRID_RUNG_DONE"]
+    assert not any(rung["dropped_certain"] or rung["dropped_equivalent"] for rung in rungs)
+    smoke = next(e["payload"] for e in events if e["event_type"] == "SMOKE_DONE")
+    assert any("no significance" in warning for warning in smoke["warnings"])
+    assert {job["metrics"]["p95_ms"] for job in jobs} == {5.0}
+    assert {job["metrics"]["mrr@10"] for job in jobs} == {None}
+
+
+def shell(home, *words):
+    return subprocess.run(
+        [ORCHESTRA, *map(str, words)],
+        cwd=home,
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
