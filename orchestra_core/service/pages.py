@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
 from orchestra_core.errors import InvalidName, OrchestraError, RunNotFound
-from orchestra_core.journal.reporting import build_report
 from orchestra_core.page.content import MOST_EVENTS, RunPage, Told, mode_of, page_of, stages_of
 from orchestra_core.page.rendering import (
     STATIC,
@@ -22,9 +21,9 @@ from orchestra_core.page.rendering import (
     static_file,
 )
 from orchestra_core.service.asking import PARAMETERS
-from orchestra_core.service.errors import ArtifactNotFound
+from orchestra_core.service.errors import ArtifactNotFound, ServiceError
 from orchestra_core.service.following import Follower
-from orchestra_core.service.service import Service
+from orchestra_core.service.service import Service, report_of
 from orchestra_core.service.views import artifacts_of, brief_events
 
 KEPT_RENDERINGS = 32
@@ -105,7 +104,7 @@ class Pages:
             order.mode if order else mode_of(follower.state),
         )
         return page_of(
-            build_report(follower.state),
+            report_of(follower.state),
             lambda path: f"/orchestrate/artifacts/{run_id}/{path}",
             told,
             status=status,
@@ -164,5 +163,7 @@ async def _answer(here: Pages, run_id: str, *, whole: bool) -> Response:
         return HTMLResponse(await here.run(run_id, whole=whole))
     except (RunNotFound, InvalidName) as error:
         return HTMLResponse(render_problem(error.message, error.hint), 404)
+    except ServiceError as error:
+        return HTMLResponse(render_problem(error.message, error.hint), error.status)
     except OrchestraError as error:
         return HTMLResponse(render_problem(str(error), error.hint), 503)
