@@ -229,6 +229,24 @@ class PluginRecord(StrictModel):
     hooks: tuple[str, ...] = Field(default=(), strict=False)
 
 
+class StageSummary(StrictModel):
+    """How far a stage of the plan came; `done` evaluations of at most `planned`, as far as is known."""
+
+    name: str
+    status: Literal["waiting", "running", "done", "failed"]
+    planned: int = 0
+    done: int = 0
+
+
+class ToldEvent(StrictModel):
+    """One line of the journal, in words."""
+
+    seq: int
+    event_type: str
+    created_at: str
+    message: str = ""
+
+
 class Report(StrictModel):
     """Everything a reporter may tell."""
 
@@ -277,6 +295,9 @@ class Report(StrictModel):
     warnings: tuple[str, ...] = Field(default=(), strict=False)
     error: dict[str, Any] | None = None
     """`type, msg, hint, details` when the run failed."""
+    stages: tuple[StageSummary, ...] = Field(default=(), strict=False)
+    events: tuple[ToldEvent, ...] = Field(default=(), strict=False)
+    """The last ones that people read, up to the run's ending."""
 
     @property
     def grid_decision(self) -> Decision | None:
