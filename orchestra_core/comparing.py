@@ -19,7 +19,7 @@ from orchestra_core.journal.reporting import plan_of
 from orchestra_core.journal.state import RunState, changed_index
 from orchestra_core.plan import Plan
 from orchestra_core.report import Verdict
-from orchestra_core.stages.verdict import Pairing, verdict_of
+from orchestra_core.stages.verdict import Pairing, quality_error, verdict_of
 
 STAGES = ("ab", "grid", "smoke")
 TIMING = "the runs were timed at different times, so latencies differ by more than the configurations"
@@ -92,7 +92,7 @@ def compare_runs(
 
 
 def _judged(pairing: Pairing) -> Verdict:
-    error = 1 - pairing.experiment.stages.ab.confidence
+    error = quality_error(pairing.experiment)
     verdict = verdict_of(pairing, 1, pairing.judge(pairing.counted, error))
     return verdict.model_copy(update={"warnings": (*verdict.warnings, TIMING)})
 

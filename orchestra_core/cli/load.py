@@ -24,7 +24,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # generic in some ver
         """Seconds above zero."""
         from pydantic import TypeAdapter, ValidationError
 
-        from orchestra_core.experiment import Seconds
+        from orchestra_core.fields import Seconds
 
         try:
             text = str(value)

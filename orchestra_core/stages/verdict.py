@@ -30,7 +30,7 @@ from orchestra_core.stages.otherwise import (
 )
 from orchestra_core.statistics.judging import Arms, Judgement, Rules, judge, last_look
 from orchestra_core.statistics.spending import spend
-from orchestra_core.statistics.verdict import Settled
+from orchestra_core.statistics.verdict import Second, Settled
 
 MAX_FAILED_SHARE = 0.3
 """More failed queries than this in an arm, and the A/B claims nothing."""
@@ -68,15 +68,15 @@ class Pairing:
     def timings(self) -> list[MetricDifference]:
         """Latency and cost, for the margins."""
         section, seed = self.experiment.stages.ab, self.experiment.seed
-        return timing_rows(self.baseline, self.challenger, section.margin, section.confidence, seed)
+        confidence = 1 - quality_error(self.experiment)
+        return timing_rows(self.baseline, self.challenger, section.margin, confidence, seed)
 
     def judge(self, arms: Arms, error: float) -> Judgement:
         """One look at `arms` that may spend `error`. Raises MisalignedQueries, TooFewQueries."""
-        stages = self.experiment.stages
-        rules = Rules(stages.ab.confidence, stages.grid.epsilon, stages.ab.margin, self.experiment.seed)
-        judgement = judge(arms, rules, error, self.timings)
+        judgement = judge(arms, rules_of(self.experiment), error, self.timings)
         settled = doubt_failures(judgement.settled, self.baseline, self.challenger)
-        settled = doubt_tails(settled, self.timings, len(timed_pairs(self.baseline, self.challenger)))
+        timed = len(timed_pairs(self.baseline, self.challenger))
+        settled = doubt_tails(settled, self.timings, timed, self.experiment.objective.minimize)
         if settled is judgement.settled:
             return judgement
         return replace(judgement, settled=settled, queries_needed=None)
@@ -107,10 +107,23 @@ class Pairing:
         return arms.take(kept) if dropped else arms
 
 
+def rules_of(experiment: Experiment) -> Rules:
+    """What is the same at every look of the experiment's A/B."""
+    ab, minimize = experiment.stages.ab, experiment.objective.minimize
+    second = None if minimize is None else Second(minimize, ab.tolerance)
+    return Rules(ab.confidence, experiment.stages.grid.epsilon, ab.margin, experiment.seed, second)
+
+
+def quality_error(experiment: Experiment) -> float:
+    """What all looks at quality may spend: half of the error, where a second objective may win too."""
+    error = 1 - experiment.stages.ab.confidence
+    return error if experiment.objective.minimize is None else error / 2
+
+
 def errors_of(plan: Plan) -> list[float]:
     """What each look of the A/B may spend, so that all together keep the experiment's confidence."""
     sizes = np.cumsum([len(rung) for rung in plan.stage("ab").rungs])
-    return spend(1 - plan.experiment.stages.ab.confidence, [int(size) for size in sizes])
+    return spend(quality_error(plan.experiment), [int(size) for size in sizes])
 
 
 def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
@@ -232,10 +245,14 @@ def doubt_failures(settled: Settled, baseline: Job, challenger: Job) -> Settled:
     return settled
 
 
-def doubt_tails(settled: Settled, timings: Sequence[MetricDifference], timed: int) -> Settled:
-    """A win needs `FEWEST_FOR_TAIL` timed requests where the margin of a tail decides."""
+def doubt_tails(
+    settled: Settled, timings: Sequence[MetricDifference], timed: int, minimize: str | None
+) -> Settled:
+    """A win needs `FEWEST_FOR_TAIL` timed requests where a tail decides: its margin, or its gain."""
     tails = [
-        row.metric for row in timings if row.margin is not None and PERCENTILES.get(row.metric, 0) > 50
+        row.metric
+        for row in timings
+        if (row.margin is not None or row.metric == minimize) and PERCENTILES.get(row.metric, 0) > 50
     ]
     if settled.kind != "win" or timed >= FEWEST_FOR_TAIL or not tails:
         return settled

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core.errors import TooFewQueries
-from orchestra_core.experiment import Margin
+from orchestra_core.fields import Margin
 from orchestra_core.report import MetricDifference
 from orchestra_core.statistics.paired import Scores, holm, paired_difference
 from orchestra_core.statistics.spending import detectable, queries_needed, ties_needed
-from orchestra_core.statistics.verdict import Settled, settle
+from orchestra_core.statistics.verdict import Second, Settled, gained, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Rules:
     epsilon: float = 0.005
     margins: Mapping[str, Margin] = field(default_factory=dict)
     seed: int = 0
+    second: Second | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,17 @@ def judge(arms: Arms, rules: Rules, error: float, others: Sequence[MetricDiffere
     Raises MisalignedQueries, TooFewQueries.
     """
     rows = quality_rows(arms, rules, error)
-    settled = settle(rows[0], others, rules.margins, rules.epsilon)
+    settled = settle(rows[0], others, rules.margins, rules.epsilon, rules.second)
     queries, half_width = arms.difference.size, _half_width(rows[0])
-    needed = None
+    needed, near = None, rules.epsilon
+    if rules.second and gained(others, rules.second.metric):
+        near = max(near, rules.second.tolerance)
     if settled.kind == "inconclusive" and settled.by_quality:
         if arms.difference.any():
             low, high = rows[0].ci_low or 0.0, rows[0].ci_high or 0.0
-            needed = queries_needed(rows[0].delta or 0.0, low, high, queries, rules.epsilon)
+            needed = queries_needed(rows[0].delta or 0.0, low, high, queries, near)
         else:
-            needed = ties_needed(1 - error, rules.epsilon)
+            needed = ties_needed(1 - error, near)
     return Judgement(settled, rows, queries, error, needed, detectable(half_width, error))
 
 
