@@ -37,8 +37,8 @@ MAX_UNTIMED_SHARE = 0.05
 """More failed timed requests than this in an arm, and its margins are not shown to hold."""
 TEST = (
     "paired by query; empirical likelihood interval for bounded differences; sign-flip randomisation "
-    "p-value for all looks, Holm over quality metrics; latency percentiles by circular block bootstrap "
-    "over interleaved A B B A requests"
+    "p-value for all looks, the objective's first, Holm over the others behind it; latency percentiles "
+    "by circular block bootstrap over interleaved A B B A requests"
 )
 
 

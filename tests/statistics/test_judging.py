@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from orchestra_core.statistics.judging import Arms, Rules, judge, last_look, quality_rows
 from orchestra_core.statistics.likelihood import likelihood_interval
-from orchestra_core.statistics.paired import mean_interval, paired_difference, sign_flip_p_value
+from orchestra_core.statistics.paired import (
+    holm,
+    mean_interval,
+    paired_difference,
+    sign_flip_p_value,
+)
 from orchestra_core.statistics.spending import detectable, spend
 
 LOOKS = (200, 324)
@@ -117,6 +122,20 @@ def test_p_values_answer_for_all_looks():
     assert alone.p_value == pytest.approx(sign_flip_p_value(both.difference))
     assert early.p_value == pytest.approx(min(1.0, 10 * alone.p_value))
     assert early.ci_low < alone.ci_low
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_win_and_its_p_value_agree_whatever_else_is_measured(seed):
+    """The objective needs no share of the error for metrics that stand behind it."""
+    rng = np.random.default_rng(seed)
+    challenger = {name: rng.normal(0.1, 0.3, 60).clip(-1, 1) for name in ("m", "n", "o")}
+    both = Arms(dict.fromkeys(challenger, np.zeros(60)), challenger)
+    judgement = judge(both, Rules(), 0.05)
+    first, *others = (row.p_value for row in judgement.rows)
+    assert first == pytest.approx(sign_flip_p_value(challenger["m"]))
+    assert (judgement.settled.kind == "win") == (first <= 0.05)
+    alone = [sign_flip_p_value(challenger[name]) for name in ("n", "o")]
+    assert others == pytest.approx([max(first, p_value) for p_value in holm(alone)])
 
 
 def test_what_could_have_been_detected():
