@@ -96,11 +96,24 @@ class Pairing:
             ),
         )
 
-    def _count(self, arms: Arms) -> Arms:
-        """Without the queries that failed in either arm, if the experiment says so and two are left."""
+    @cached_property
+    def drops(self) -> bool:
+        """Whether queries that failed in either arm are left out: if so declared, and two are left."""
         kept = answered(self.baseline, self.challenger)
-        dropped = self.experiment.stages.ab.failed == "drop" and kept.sum() >= 2
-        return arms.take(kept) if dropped else arms
+        return self.experiment.stages.ab.failed == "drop" and int(kept.sum()) >= 2
+
+    @property
+    def counted_jobs(self) -> tuple[Job, Job]:
+        """Both jobs on the queries that count."""
+        jobs = self.baseline, self.challenger
+        if not self.drops:
+            return jobs
+        kept = answered(*jobs)
+        ids = [q for q, counts in zip(self.baseline.query_ids, kept, strict=True) if counts]
+        return jobs[0].only(ids), jobs[1].only(ids)
+
+    def _count(self, arms: Arms) -> Arms:
+        return arms.take(answered(self.baseline, self.challenger)) if self.drops else arms
 
 
 def errors_of(plan: Plan) -> list[float]:
@@ -114,7 +127,8 @@ def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
     baseline, challenger = pairing.baseline, pairing.challenger
     objective = pairing.experiment.objective.maximize
     settled, difference = judgement.settled, pairing.counted.difference
-    gained, lost = moved_queries(baseline, challenger, objective, pairing.dataset.queries)
+    counted = pairing.counted_jobs
+    gained, lost = moved_queries(*counted, objective, pairing.dataset.queries)
     verdict = Verdict(
         kind=settled.kind,
         reason=settled.reason,
@@ -130,7 +144,7 @@ def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
         losses=int((difference < 0).sum()),
         queries_needed=judgement.queries_needed,
         detectable=judgement.detectable,
-        judged=judged_row(baseline, challenger, objective),
+        judged=judged_row(*counted, objective),
         alternatives=pairing.alternatives(judgement.error),
         gained=gained,
         lost=lost,
@@ -229,8 +243,9 @@ def doubt_failures(settled: Settled, baseline: Job, challenger: Job) -> Settled:
 
 
 def _failure_warnings(pairing: Pairing) -> list[str]:
-    dropped = pairing.experiment.stages.ab.failed == "drop"
-    counted = "are left out of both arms" if dropped else "score zero"
+    counted = "are left out of both arms" if pairing.drops else "score zero"
+    if pairing.experiment.stages.ab.failed == "drop" and not pairing.drops:
+        counted += ", since fewer than two queries failed in neither arm"
     found = []
     for name, job in (("baseline", pairing.baseline), ("challenger", pairing.challenger)):
         if count := job.failures.total():
