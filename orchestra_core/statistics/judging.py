@@ -15,8 +15,13 @@ from numpy.typing import NDArray
 from orchestra_core.errors import TooFewQueries
 from orchestra_core.experiment import Margin
 from orchestra_core.report import MetricDifference
-from orchestra_core.statistics.paired import Scores, holm, paired_difference
-from orchestra_core.statistics.spending import detectable, queries_needed, ties_needed
+from orchestra_core.statistics.paired import Scores, holm, mean_interval, paired_difference
+from orchestra_core.statistics.spending import (
+    detectable,
+    queries_needed,
+    short_of_rejecting,
+    ties_needed,
+)
 from orchestra_core.statistics.verdict import Settled, settle
 
 
@@ -72,8 +77,8 @@ class Judgement:
 
     @property
     def is_final(self) -> bool:
-        """False when another look could settle it."""
-        return self.settled.kind != "inconclusive" or self.queries_needed is None
+        """False when another look could settle it, even if nothing says how many queries it takes."""
+        return self.settled.kind != "inconclusive" or not self.settled.by_quality
 
 
 def judge(arms: Arms, rules: Rules, error: float, others: Sequence[MetricDifference] = ()) -> Judgement:
@@ -87,8 +92,7 @@ def judge(arms: Arms, rules: Rules, error: float, others: Sequence[MetricDiffere
     needed = None
     if settled.kind == "inconclusive" and settled.by_quality:
         if arms.difference.any():
-            low, high = rows[0].ci_low or 0.0, rows[0].ci_high or 0.0
-            needed = queries_needed(rows[0].delta or 0.0, low, high, queries, rules.epsilon)
+            needed = _needed(arms.difference, rows[0], rules, error)
         else:
             needed = ties_needed(1 - error, rules.epsilon)
     return Judgement(settled, rows, queries, error, needed, detectable(half_width, error))
@@ -139,6 +143,20 @@ def quality_rows(arms: Arms, rules: Rules, error: float) -> tuple[MetricDifferen
             confidence=1 - error,
         )
         for name, difference, p_value in zip(arms.baseline, found, adjusted, strict=True)
+    )
+
+
+def _needed(difference: Scores, row: MetricDifference, rules: Rules, error: float) -> int | None:
+    """Queries for interval and test to settle it; the row's own interval may be stretched to zero."""
+    low, high = mean_interval(difference, confidence=1 - error)
+    p_value = (1.0 if row.p_value is None else row.p_value) * error / (1 - rules.confidence)
+    return queries_needed(
+        row.delta or 0.0,
+        low,
+        high,
+        difference.size,
+        rules.epsilon,
+        short_of=short_of_rejecting(p_value, error),
     )
 
 

@@ -1,5 +1,7 @@
 """Intervals that cover, and verdicts over looks that keep their error; on arrays, without a run."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -136,6 +138,28 @@ def test_a_win_and_its_p_value_agree_whatever_else_is_measured(seed):
     assert (judgement.settled.kind == "win") == (first <= 0.05)
     alone = [sign_flip_p_value(challenger[name]) for name in ("n", "o")]
     assert others == pytest.approx([max(first, p_value) for p_value in holm(alone)])
+
+
+def test_what_stands_exactly_at_zero_may_still_be_settled_by_another_look():
+    """Nothing says how many queries it takes; those that are left are asked all the same."""
+    even = np.r_[np.ones(5), -np.ones(5), np.zeros(190)]
+    for difference in (even, np.zeros(200)):
+        judgement = judge(arms(difference), Rules(epsilon=0.0), 0.0126)
+        assert (judgement.settled.kind, judgement.queries_needed) == ("inconclusive", None)
+        assert not judgement.is_final
+
+
+def test_queries_needed_are_those_that_the_test_needs_too():
+    """Where the interval alone excludes zero it is stretched to it, and one query more is no answer."""
+    difference = np.r_[np.ones(7), -np.ones(1), np.zeros(192)]
+    judgement = judge(arms(difference), Rules(epsilon=0.0), 0.05)
+    p_value = judgement.rows[0].p_value
+    assert mean_interval(difference)[0] > 0
+    assert (judgement.settled.kind, round(p_value, 3)) == ("inconclusive", 0.070)
+    ratio = (1.959964 / NormalDist().inv_cdf(1 - p_value / 2)) ** 2
+    assert judgement.queries_needed == pytest.approx(200 * ratio, abs=1)
+    one = judge(arms(np.r_[1.0, np.zeros(199)]), Rules(epsilon=0.0), 0.05)
+    assert (one.rows[0].p_value, one.queries_needed) == (1.0, None)
 
 
 def test_what_could_have_been_detected():
