@@ -111,9 +111,10 @@ class GridSection(StrictModel):
     sample: Count = 100
     """Tuning queries that the grid asks, over all rungs."""
     budget: Share = 0.15
-    """Share of the full grid's evaluations that may be spent; 1.0: only certain drops."""
+    """Share of the full grid's evaluations that may be spent; 1.0: nothing is dropped to keep a budget,
+    only what is beaten for certain or as good as a cheaper one."""
     delta: float = Field(default=0.05, gt=0, lt=1)
-    """Chance of ever dropping the true best by a drop called certain."""
+    """Chance of ever dropping the true best, of those within all limits, by a drop called certain."""
     epsilon: float = Field(default=0.005, ge=0)
     """Differences of the objective up to this are no differences."""
     probe: int = Field(default=10, ge=0)
@@ -151,8 +152,8 @@ class AbSection(StrictModel):
     """Confirmation queries of the first look."""
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     """Orders the confirmation queries; the experiment's seed when left out."""
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """Of the intervals over all looks together."""
+    confidence: float = Field(default=0.95, gt=0.5, le=0.999)
+    """Of the intervals over all looks together; no p-value of 9,999 resamplings is below 1/10,000."""
     failed: Literal["zero", "drop"] = "zero"
     """A failed query scores zero, or is left out of both arms; the other way is judged as well."""
     margin: dict[TimingMetric, Allowance] = {
@@ -227,7 +228,7 @@ class Experiment(StrictModel):
     stages: StagesSection = StagesSection()
     limits: Limits = Limits()
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 20251107
-    """Splits the queries, and seeds every resampling."""
+    """Splits the queries, and seeds what the A/B resamples and how its requests arrive."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     """Threads that ask the target."""
     plugins: dict[str, dict[str, object]] = {}

@@ -40,8 +40,8 @@ in truth was taken to hold in 9.5% of cases where 2.5% were promised; from 40 on
 CUT_SHORT = "a limit of the run was reached before the A/B's next look, which might have settled it"
 TEST = (
     "paired by query; empirical likelihood interval for bounded differences; sign-flip randomisation "
-    "p-value for all looks, Holm over quality metrics; latency percentiles by paired bootstrap over "
-    "interleaved A B B A requests"
+    "p-value for all looks, the objective's first, Holm over the others behind it; latency percentiles "
+    "by circular block bootstrap over interleaved A B B A requests"
 )
 
 
@@ -100,11 +100,24 @@ class Pairing:
             ),
         )
 
-    def _count(self, arms: Arms) -> Arms:
-        """Without the queries that failed in either arm, if the experiment says so and two are left."""
+    @cached_property
+    def drops(self) -> bool:
+        """Whether queries that failed in either arm are left out: if so declared, and two are left."""
         kept = answered(self.baseline, self.challenger)
-        dropped = self.experiment.stages.ab.failed == "drop" and kept.sum() >= 2
-        return arms.take(kept) if dropped else arms
+        return self.experiment.stages.ab.failed == "drop" and int(kept.sum()) >= 2
+
+    @property
+    def counted_jobs(self) -> tuple[Job, Job]:
+        """Both jobs on the queries that count."""
+        jobs = self.baseline, self.challenger
+        if not self.drops:
+            return jobs
+        kept = answered(*jobs)
+        ids = [q for q, counts in zip(self.baseline.query_ids, kept, strict=True) if counts]
+        return jobs[0].only(ids), jobs[1].only(ids)
+
+    def _count(self, arms: Arms) -> Arms:
+        return arms.take(answered(self.baseline, self.challenger)) if self.drops else arms
 
 
 def rules_of(experiment: Experiment) -> Rules:
@@ -131,7 +144,8 @@ def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
     baseline, challenger = pairing.baseline, pairing.challenger
     objective = pairing.experiment.objective.maximize
     settled, difference = judgement.settled, pairing.counted.difference
-    gained, lost = moved_queries(baseline, challenger, objective, pairing.dataset.queries)
+    counted = pairing.counted_jobs
+    gained, lost = moved_queries(*counted, objective, pairing.dataset.queries)
     verdict = Verdict(
         kind=settled.kind,
         reason=settled.reason,
@@ -147,7 +161,7 @@ def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
         losses=int((difference < 0).sum()),
         queries_needed=judgement.queries_needed,
         detectable=judgement.detectable,
-        judged=judged_row(baseline, challenger, objective),
+        judged=judged_row(*counted, objective),
         alternatives=pairing.alternatives(judgement.error),
         gained=gained,
         lost=lost,
@@ -261,8 +275,9 @@ def doubt_tails(
 
 
 def _failure_warnings(pairing: Pairing) -> list[str]:
-    dropped = pairing.experiment.stages.ab.failed == "drop"
-    counted = "are left out of both arms" if dropped else "score zero"
+    counted = "are left out of both arms" if pairing.drops else "score zero"
+    if pairing.experiment.stages.ab.failed == "drop" and not pairing.drops:
+        counted += ", since fewer than two queries failed in neither arm"
     found = []
     for name, job in (("baseline", pairing.baseline), ("challenger", pairing.challenger)):
         if count := job.failures.total():

@@ -148,6 +148,8 @@ def pick(*standings, material_ms=5.0, material_share=0.1):
         ([(0.5, 0.0, 12.0, 9.0), (0.5, 0.0, 10.0, 1.0)], "c1"),  # 2 ms are no difference: then cost
         ([(0.5, 0.0, 12.0, 1.0), (0.5, 0.0, 10.0, 1.0)], "c0"),  # then plan order
         ([(0.5, 0.1, 12.0, 1.0), (0.5, 0.2, 10.0, 1.0)], "c1"),  # but finer quality before that
+        ([(0.5, 0.0, 10.0, 3.9e-9), (0.5, 0.0, 10.0, 3.5e-9)], "c0"),  # CPU time is no better known
+        ([(0.5, 0.0, 10.0, 3e-6), (0.5, 0.0, 10.0, 1e-6)], "c1"),
         ([(0.5, 0.0, None, None), (0.5, 0.0, None, None)], "c0"),
         ([(0.5, 0.0, None, 1.0), (0.5, 0.0, 80.0, 1.0)], "c1"),  # what was measured is preferred
         ([(0.5, 0.0, 100.0, 1.0), (0.5, 0.0, 92.0, 1.0)], "c0"),  # 8 ms of 92: within a tenth
