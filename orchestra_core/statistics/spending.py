@@ -15,7 +15,7 @@ def spend(alpha: float, looks: Sequence[int]) -> list[float]:
 
     `looks`: cumulative sample sizes, rising. All but the last follow the O'Brien-Fleming-type
     spending function of Lan & DeMets (1983); what remains goes to the last. A look whose share would
-    be below `SMALLEST_SHARE` gets nothing (do not test then), since no resampling could resolve it.
+    be below `SMALLEST_SHARE` gets nothing (do not test then), since no p-value could resolve it.
     Using each part as a plain level is conservative (union bound), and needs no joint distribution.
     """
     normal = NormalDist()
