@@ -1,5 +1,7 @@
 """What neighbours say of configurations that scored alike; limits; what forced drops may have cost."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,6 +61,17 @@ def test_equivalence_is_a_symmetric_probability(rows, queries, seed):
     assert ((found >= 0) & (found <= 1)).all()
     assert (found == found.T).all()
     assert (np.diag(found) == 1).all()
+
+
+def test_thousands_of_configurations_take_few_matrices_of_memory():
+    """5,000 are allowed, and each matrix of their pairs takes 200 MB."""
+    parameters = [{"a": a, "b": b} for a in range(50) for b in range(50)]
+    scores = np.random.default_rng(0).integers(0, 2, (2500, 4)).astype(float)
+    tracemalloc.start()
+    found = equivalence(scores, scores, coded(parameters), 0.005)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * found.nbytes
 
 
 def test_absent_words_and_numbers_have_their_ranks():
