@@ -58,6 +58,8 @@ def show_report(report: Report) -> None:
             f"over {len(report.candidates)} configurations"
         )
     _show_front(report)
+    if report.denied_because:
+        click.echo(f"{click.style('DENIED', fg='red', bold=True)}: {report.denied_because}")
     if report.verdict is not None:
         show_verdict(report.verdict)
         _show_timed(report, report.verdict)
