@@ -23,9 +23,9 @@ _OURS = {theirs.lower(): ours for ours, theirs in _IR_MEASURES.items()} | {"hit_
 def canonical(name: str) -> str:
     """The field's name of a metric: `R@10` → `recall@10`, `nDCG@10` → `ndcg@10`, `AP` → `map`.
 
-    Names that have no equivalent, such as `Bpref`, stay as they are.
+    Names that have no equivalent, such as `Bpref`, stay as they are; space around a name goes.
     """
-    base, at, cutoff = name.partition("@")
+    base, at, cutoff = name.strip().partition("@")
     return _OURS.get(base.lower(), base.lower() if base.lower() in _IR_MEASURES else base) + at + cutoff
 
 

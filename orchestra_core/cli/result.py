@@ -64,7 +64,8 @@ def show_report(report: Report) -> None:
         show_verdict(report.verdict)
         _show_timed(report, report.verdict)
         _show_publication(report)
-    for warning in report.warnings:
+    cautions = [ruling.reason for ruling in report.rulings if ruling.kind == "warn"]
+    for warning in (*report.warnings, *dict.fromkeys(cautions)):
         click.echo(f"{click.style('Note:', fg='yellow')} {warning}")
 
 

@@ -25,7 +25,7 @@ def concluded(
     """What GRID_DONE says. `everyone`: all jobs of the race, the dropped ones as they were left."""
     objective = plan.experiment.objective
     jobs = [everyone[config_id] for config_id in survivors]
-    warnings = _unkept(jobs, objective)
+    warnings = [*_unkept(jobs, objective), *_unmeasured(jobs, objective)]
     done: dict[str, Any] = {"survivors": list(survivors), "front": [], "regret_bound": None}
     if objective.minimize is None:
         leader = leading(jobs, objective)
@@ -46,6 +46,12 @@ def _unkept(jobs: Sequence[Job], objective: Objective) -> list[str]:
         return []
     limits = told_limits(objective.subject_to)
     return [f"no configuration that reached the end of the race keeps {limits}; quality alone decided"]
+
+
+def _unmeasured(jobs: Sequence[Job], objective: Objective) -> list[str]:
+    """A warning for each limit on what nobody measured."""
+    missing = [n for n in objective.subject_to if all(j.metrics().get(n) is None for j in jobs)]
+    return [f"{name} was not measured, so its limit decided nothing" for name in missing]
 
 
 def among_whom(objective: Objective, jobs: Iterable[Mapping[str, Any]]) -> str:
