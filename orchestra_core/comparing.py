@@ -24,6 +24,8 @@ from orchestra_core.stages.verdict import Pairing, verdict_of
 STAGES = ("ab", "grid", "smoke")
 TIMING = "the runs were timed at different times, so latencies differ by more than the configurations"
 
+SAME = "one configuration, which gave the same rankings in both runs"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -83,6 +85,8 @@ def compare_runs(
         if query_ids := [query_id for query_id in arms[0].query_ids if query_id in common]:
             cut = arms[0].only(query_ids), arms[1].only(query_ids)
             verdict = _judged(Pairing(first.plan.experiment, dataset, *cut))
+            told = (*verdict.warnings, *_other_objective(first, second), TIMING)
+            verdict = verdict.model_copy(update={"warnings": told})
             asked = len(arms[0].query_ids), len(arms[1].query_ids)
             return Comparison((first.state.run_id, second.state.run_id), stage, asked, verdict)
     raise UsageError(
@@ -94,7 +98,19 @@ def compare_runs(
 def _judged(pairing: Pairing) -> Verdict:
     error = 1 - pairing.experiment.stages.ab.confidence
     verdict = verdict_of(pairing, 1, pairing.judge(pairing.counted, error))
-    return verdict.model_copy(update={"warnings": (*verdict.warnings, TIMING)})
+    one, other = pairing.baseline, pairing.challenger
+    same = one.configuration.parameters == other.configuration.parameters
+    if not same or one.rankings() != other.rankings():
+        return verdict
+    kind = {"kind": "no_difference", "reason": SAME, "queries_needed": None, "detectable": None}
+    return verdict.model_copy(update=kind)
+
+
+def _other_objective(first: _Side, second: _Side) -> tuple[str, ...]:
+    ours, theirs = (side.plan.experiment.objective.maximize for side in (first, second))
+    if ours == theirs:
+        return ()
+    return (f"run B maximised {theirs}; both are judged by {ours}, the objective of run A",)
 
 
 def _side(home: Home, run_id: str, config_id: str | None) -> _Side:
