@@ -34,6 +34,8 @@ TUNED = (
 )
 TIMING = "the runs were timed at different times, so latencies differ by more than the configurations"
 
+SAME = "one configuration, which gave the same rankings in both runs"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -94,8 +96,11 @@ def compare_runs(
         common = set(arms[1].query_ids)
         if query_ids := [query_id for query_id in arms[0].query_ids if query_id in common]:
             cut = arms[0].only(query_ids), arms[1].only(query_ids)
+            pairing = Pairing(first.plan.experiment, dataset, *cut)
             leads = first.config_id == first.state.leader, second.config_id == second.state.leader
-            verdict = _judged(Pairing(first.plan.experiment, dataset, *cut), stage, leads)
+            verdict = _judged(pairing, stage, leads)
+            told = (*verdict.warnings, *_other_objective(first, second), TIMING)
+            verdict = verdict.model_copy(update={"warnings": told})
             asked = len(arms[0].query_ids), len(arms[1].query_ids)
             return Comparison((first.state.run_id, second.state.run_id), stage, asked, verdict)
     raise UsageError(
@@ -108,14 +113,23 @@ def _judged(pairing: Pairing, stage: str, leads: tuple[bool, bool]) -> Verdict:
     """`leads`: whether baseline and challenger led their own races."""
     error = quality_error(pairing.experiment)
     judgement = pairing.judge(pairing.counted, error)
-    warnings = [TIMING]
+    warnings = []
     if stage != "ab":
-        warnings.insert(0, TUNED.format(stage))
+        warnings.append(TUNED.format(stage))
         settled = _without_luck(judgement.settled, leads)
         judgement = replace(judgement, settled=settled)
     verdict = verdict_of(pairing, 1, judgement)
-    found = {"warnings": (*verdict.warnings, *warnings), "test": TEST}
+    found: dict[str, object] = {"warnings": (*verdict.warnings, *warnings), "test": TEST}
+    if _alike(pairing):
+        found |= {"kind": "no_difference", "reason": SAME, "queries_needed": None, "detectable": None}
     return verdict.model_copy(update=found)
+
+
+def _alike(pairing: Pairing) -> bool:
+    """One configuration, with the same rankings in both runs."""
+    one, other = pairing.baseline, pairing.challenger
+    same = one.configuration.parameters == other.configuration.parameters
+    return same and one.rankings() == other.rankings()
 
 
 def _without_luck(settled: Settled, leads: tuple[bool, bool]) -> Settled:
@@ -125,6 +139,13 @@ def _without_luck(settled: Settled, leads: tuple[bool, bool]) -> Settled:
         return settled
     told = f"{settled.reason}, but these queries are those it was chosen by"
     return Settled("inconclusive", told, False, settled.warnings)
+
+
+def _other_objective(first: _Side, second: _Side) -> tuple[str, ...]:
+    ours, theirs = (side.plan.experiment.objective.maximize for side in (first, second))
+    if ours == theirs:
+        return ()
+    return (f"run B maximised {theirs}; both are judged by {ours}, the objective of run A",)
 
 
 def _side(home: Home, run_id: str, config_id: str | None) -> _Side:

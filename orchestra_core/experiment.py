@@ -85,8 +85,8 @@ class Objective(StrictModel):
     select: Literal["quality", "knee"] = "quality"
     """Who of these challenges the baseline: the one of the highest quality, or the knee, past which
     quality costs more than before."""
-    subject_to: dict[TimingMetric, float] = {}
-    """Metric → upper limit, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""
+    subject_to: dict[TimingMetric, Annotated[float, Field(gt=0)]] = {}
+    """Metric → upper limit above 0, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""
 
     @field_validator("select")
     @classmethod

@@ -286,6 +286,12 @@ class Report(StrictModel):
         ordered = shaping or list(self.decisions)
         return ordered[-1] if ordered else None
 
+    @property
+    def denied_because(self) -> str:
+        """Why guards denied publication; empty when none did."""
+        told = [r.reason for r in self.rulings if (r.kind, r.point) == ("deny", "publish")]
+        return "; ".join(dict.fromkeys(told))
+
     def candidate(self, config_id: str) -> Candidate:
         """The baseline or a candidate by id. Raises KeyError."""
         for candidate in (*self.candidates, self.baseline):

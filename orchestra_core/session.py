@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset, DatasetSource
 from orchestra_core.errors import ExperimentError, HookError, RunnerSelectionError, nearest
-from orchestra_core.evaluation.metrics import measure_of
+from orchestra_core.evaluation.metrics import check_objective
 from orchestra_core.experiment import Experiment, Paths
 from orchestra_core.layers import DEFAULT_FILE, Layers, build_experiment, read_layers, validation_errors
 from orchestra_core.outbound.allowance import unlimited
@@ -85,7 +85,7 @@ class Session:
     def make_plan(self, dataset: Dataset) -> Plan:
         """The plan; nothing is sent. Raises ExperimentError, HookError."""
         try:
-            measure_of(self.experiment.objective.maximize)
+            check_objective(self.experiment.objective.maximize, dataset.qrels)
             plan = self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
             # A planner may have copied a plan with changes, which checks nothing by itself.
             plan = Plan.model_validate(plan.model_dump(), strict=False)

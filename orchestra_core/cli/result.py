@@ -58,11 +58,14 @@ def show_report(report: Report) -> None:
             f"over {len(report.candidates)} configurations"
         )
     _show_front(report)
+    if report.denied_because:
+        click.echo(f"{click.style('DENIED', fg='red', bold=True)}: {report.denied_because}")
     if report.verdict is not None:
         show_verdict(report.verdict)
         _show_timed(report, report.verdict)
         _show_publication(report)
-    for warning in report.warnings:
+    cautions = [ruling.reason for ruling in report.rulings if ruling.kind == "warn"]
+    for warning in (*report.warnings, *dict.fromkeys(cautions)):
         click.echo(f"{click.style('Note:', fg='yellow')} {warning}")
 
 

@@ -30,6 +30,10 @@ def run(context: RunContext) -> None:
     warnings = [] if ids.share is None or ids.share > 0.5 else [_partly(ids)]
     if any(job.aggregate_only for job in jobs.values()):
         warnings.append(AGGREGATE_ONLY)
+    objective = context.plan.experiment.objective.maximize
+    if not any(job.scores[objective].any() for job in jobs.values()):
+        queries = len(stage.query_ids)
+        warnings.append(f"{objective} is 0 for each of {len(jobs)} configurations on {queries} queries")
     content = {"overlap": ids.model_dump(mode="json"), "warnings": warnings}
     context.recorder.record(EventType.SMOKE_DONE, content)
 

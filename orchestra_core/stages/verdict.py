@@ -6,9 +6,10 @@ Nothing is asked here: the same jobs give the same verdict to the last digit, in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from orchestra_core.experiment import Experiment
 from orchestra_core.plan import Plan
 from orchestra_core.report import Alternative, MetricDifference, Verdict
 from orchestra_core.stages.comparison import arms_of, timed_pairs, timing_rows
+from orchestra_core.stages.conclusion import among_whom
 from orchestra_core.stages.moved import moved_queries
 from orchestra_core.stages.otherwise import (
     answered,
@@ -236,11 +238,14 @@ def _heads(plan: Plan, baseline: Job, challenger: Job) -> Iterator[tuple[Job, Jo
         yield baseline.only(asked), challenger.only(asked)
 
 
-def nothing_to_compare(experiment: Experiment, config_id: str) -> Verdict:
-    """The verdict when the grid led to the baseline itself."""
+def nothing_to_compare(
+    experiment: Experiment, config_id: str, jobs: Iterable[Mapping[str, Any]]
+) -> Verdict:
+    """The verdict when the grid led to the baseline itself. `jobs`: as in JOB_DONE."""
+    among = among_whom(experiment.objective, jobs)
     return Verdict(
         kind="no_difference",
-        reason="the grid found nothing better than the baseline itself, so no A/B was needed; "
+        reason=f"the grid found nothing better than the baseline itself{among}, so no A/B was needed; "
         "this rests on tuning queries alone",
         metric=experiment.objective.maximize,
         baseline=config_id,

@@ -96,7 +96,7 @@ def _verdict(ledger: Ledger, evidence: Evidence) -> None:
     recorded: Mapping[str, Any] = story.state.verdict or {}
     baseline, challenger = plan.baseline.config_id, story.state.leader
     if baseline == challenger:
-        again = nothing_to_compare(plan.experiment, baseline)
+        again = nothing_to_compare(plan.experiment, baseline, story.state.jobs.values())
     elif ("ab", baseline) in jobs and ("ab", challenger) in jobs:
         again = replay(plan, evidence.dataset, jobs["ab", baseline], jobs["ab", challenger])
     else:

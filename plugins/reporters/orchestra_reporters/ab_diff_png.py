@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from orchestra_core.telling.story import VERDICTS, why_no_verdict
+from orchestra_core.telling.story import VERDICTS, nothing_better, why_no_verdict
 from orchestra_core.telling.units import MISSING, unit_of
 from orchestra_reporters.ab_panel import draw_panel
 from orchestra_reporters.canvas import SOFT, Heading, new_figure, png, sentence, shortened, write
@@ -77,8 +77,10 @@ def _title(report: Report) -> str:
     if verdict is None:
         return why_no_verdict(report)
     if verdict.baseline == verdict.challenger:
-        return "No A/B was needed: the grid found nothing better than the baseline"
+        return f"No A/B was needed: the grid found {nothing_better(report)}"
     opening = VERDICTS[verdict.kind]
+    if report.denied_because:
+        return f"{opening}, but denied: {report.denied_because}"
     row = next((row for row in verdict.diff_table if row.metric == verdict.metric), None)
     return f"{opening}: {_change(row)}" if row and row.delta is not None else opening
 

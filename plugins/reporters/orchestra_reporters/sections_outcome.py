@@ -60,6 +60,7 @@ def winner(report: Report) -> str:
     if report.winner is None:
         return "None: the run recommends nothing.\n"
     kept = " (the baseline, unchanged)" if report.winner.is_baseline else ""
+    kept = f" (not published: {escape(report.denied_because)})" if report.denied_because else kept
     parameters = table(("Parameter", "Value"), _parameters(report.winner.parameters))
     return (
         f"**{escape(report.winner.config_id)}**{kept}\n\n{parameters}"
