@@ -181,7 +181,7 @@ def test_the_report_is_made_again_byte_for_byte(module_script, run_id):
 
 
 def test_a_second_run_finds_the_same_winner(module_script, run_id, winners):
-    again = module_script("run", "--plugins", "fiqa", "--json")
+    again = module_script("run", "--plugins", "fiqa", "--json", "--again")
     assert again.code == 0, again.text
     assert again.json["run_id"] != run_id
     assert again.json["plan_hash"] == winners["fingerprints"]["plan_hash"]
