@@ -16,8 +16,8 @@ import numpy as np
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import MisalignedQueries
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
-from orchestra_core.evaluation.latency import PERCENTILES
 from orchestra_core.experiment import Experiment
+from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.plan import Plan
 from orchestra_core.report import Alternative, MetricDifference, Verdict
 from orchestra_core.stages.comparison import arms_of, timed_pairs, timing_rows

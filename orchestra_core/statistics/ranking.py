@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MATERIAL_MS = 5.0
+"""A latency difference below this breaks no tie."""
+MATERIAL_SHARE = 0.1
+"""Cheaper or faster by less than this is no reason to prefer a configuration."""
 MATERIAL_USD = 1e-6
 """Per query: a dollar per million queries. Below that a cost by CPU time is mostly noise."""
 
