@@ -14,7 +14,11 @@ from orchestra_core import errors, testing
 from orchestra_core.testing import fixtures
 
 ROOT = Path(__file__).parents[2]
-MACHINE = re.compile(r"/(?:work|root|home|tmp|Users)/|file://|\b(?:\d{1,3}\.){3}\d{1,3}\b|https?://")
+MACHINE = re.compile(
+    r"/(?:work|root|home|tmp|Users)/|file://|\b(?!127\.0\.0\.1\b)(?:\d{1,3}\.){3}\d{1,3}\b"
+    r"|https?://(?!127\.0\.0\.1\b|andy-wsl:|search\.example\b)"
+)
+"""Loopback, the design's own example and a reserved name are nobody's."""
 QUOTED = "Nothing runs", "The plan is refused", "The run fails or stops"
 """Sections of the page on troubles whose headings are messages of the code."""
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from orchestra_core import Decision, RungEvidence
 from orchestra_core.observation import most_frequent
 from orchestra_core.statistics.racing import RaceStep
+from orchestra_reflection_rules.limits import infeasible
 from orchestra_reflection_rules.settings import Settings
-from orchestra_reflection_rules.shrinking import affordable, infeasible, shrink
+from orchestra_reflection_rules.shrinking import affordable, shrink
 
 
 def decide(evidence: RungEvidence) -> list[Decision]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestra_core.metric_names import keeps, told_limits
-from orchestra_reporters.ranking import everyone
+from orchestra_core.telling.ranking import everyone
 
 if TYPE_CHECKING:
     from orchestra_core.report import Report
