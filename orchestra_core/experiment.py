@@ -112,7 +112,8 @@ class GridSection(StrictModel):
     """Tuning queries that the grid asks, over all rungs."""
     budget: Share = 0.15
     """Share of the full grid's evaluations that may be spent; 1.0: nothing is dropped to keep a budget,
-    only what is beaten for certain or as good as a cheaper one."""
+    only what is beaten for certain or as good as a cheaper one. The first rung for all and the whole
+    sample for two are always allowed."""
     delta: float = Field(default=0.05, gt=0, lt=1)
     """Chance of ever dropping the true best, of those within all limits, by a drop called certain."""
     epsilon: float = Field(default=0.005, ge=0)

@@ -101,9 +101,11 @@ def show_verdict(verdict: Verdict) -> None:
             f"{verdict.losses} lost; {share} interval for quality"
         )
     if verdict.queries_needed:
-        click.echo(f"  About {verdict.queries_needed:,} confirmation queries would settle it.")
+        more = f"{max(0, verdict.queries_needed - verdict.queries):,} more"
+        click.echo(f"  About {verdict.queries_needed:,} queries in all, {more}, would settle it.")
     if verdict.kind == "inconclusive" and verdict.detectable is not None:
-        click.echo(f"  So many queries show a difference of {verdict.detectable:.4f}, 4 times in 5.")
+        smallest = f"a true difference of {verdict.detectable:.4f}"
+        click.echo(f"  {verdict.queries:,} queries show {smallest} in 4 of 5 runs.")
 
 
 def _show_timed(report: Report, verdict: Verdict) -> None:

@@ -11,9 +11,8 @@ def healthy(runner: Runner) -> Health:
     health = _ask(runner)
     if health.ok:
         return health
-    raise HealthFailed(
-        health.message or "the target is not usable", hint=health.hint, details=health.details
-    )
+    told = f"the health check failed: {health.message or 'the target is not usable'}"
+    raise HealthFailed(told, hint=health.hint, details=health.details)
 
 
 def _ask(runner: Runner) -> Health:

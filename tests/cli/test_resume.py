@@ -74,7 +74,9 @@ def test_the_same_experiment_is_not_run_twice(orchestra, folder):
     assert f"was done as {first.json['run_id']}" in second.err
     assert "--again" in second.err
     assert first.json["run_id"] in second.out
-    assert orchestra("run", *WORDS, "--json").json["run_id"] == first.json["run_id"]
+    third = orchestra("run", *WORDS, "--json").json
+    assert (third["run_id"], third["repeated"]) == (first.json["run_id"], True)
+    assert first.json["repeated"] is False
     assert orchestra("run", *WORDS, "--json", "--set", "seed=7").json["run_id"] != first.json["run_id"]
     again = orchestra("run", *WORDS, "--json", "--again").json["run_id"]
     assert again != first.json["run_id"]

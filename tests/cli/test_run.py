@@ -104,7 +104,7 @@ def test_an_unhealthy_target_is_an_infrastructure_error(orchestra, monkeypatch):
     monkeypatch.setattr(stub_target.RUNNER.target, "healthy", False)
     result = orchestra("run", *STUB)
     assert result.code == 3
-    assert "Error: the stub is unwell" in result.err
+    assert "Error: the health check failed: the stub is unwell" in result.err
     assert "Hint: Make it healthy." in result.err
 
 

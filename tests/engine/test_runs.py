@@ -324,7 +324,7 @@ def test_failing_health_sends_nothing(run_orchestra, stub_runner, stub_reporter)
     assert ending(run) == ("failed", None, 3)
     assert run.report.error == {
         "type": "health",
-        "msg": "the stub is unwell",
+        "msg": "the health check failed: the stub is unwell",
         "hint": "Make it healthy.",
         "details": {},
     }

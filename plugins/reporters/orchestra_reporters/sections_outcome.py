@@ -145,10 +145,14 @@ def _ab_facts(verdict: Verdict) -> list[str]:
         f"Of these, {verdict.wins:,} better, {verdict.ties:,} equal, {verdict.losses:,} worse",
     ]
     if verdict.queries_needed is not None:
-        facts.append(f"About {verdict.queries_needed:,} queries in all would probably settle it")
+        more = f"{max(0, verdict.queries_needed - verdict.queries):,} more"
+        facts.append(
+            f"About {verdict.queries_needed:,} queries in all, {more}, would probably settle it"
+        )
     if verdict.kind == "inconclusive" and verdict.detectable is not None:
         smallest = figure(verdict.detectable, "")
-        facts.append(f"The smallest difference that so many queries show, 4 times in 5: {smallest}")
+        shown = f"{verdict.queries:,} queries show a true difference of {smallest} in 4 of 5 runs"
+        facts.append(shown)
     facts += _proportion(verdict)
     if verdict.test:
         facts.append(f"Method: {escape(verdict.test)}")
