@@ -45,8 +45,8 @@ def refuse_repetition(session: Session, plan: Plan, dataset: Dataset) -> None:
         else:
             continue
         raise AlreadyRun(
-            f"this very experiment {told} as {state.run_id}",
-            hint=f"{hint}; --again runs it once more.",
+            f"This very experiment {told} as {state.run_id}",
+            hint=f"{hint}. With --again it is run once more.",
             details={"run_id": state.run_id, "status": state.status},
         )
 

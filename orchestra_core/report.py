@@ -94,16 +94,20 @@ class MovedQuery(StrictModel):
     challenger: float
 
 
+Assumption = Literal["failed_drop", "failed_zero", "unjudged_baseline", "unjudged_challenger"]
+
+
 class Alternative(StrictModel):
     """What the same queries would say had something been counted otherwise; it decides nothing."""
 
-    assumption: Literal["failed_drop", "failed_zero", "unjudged_relevant"]
-    """Failed queries dropped pairwise, or scoring zero; or all unjudged documents found relevant."""
+    assumption: Assumption
+    """Failed queries dropped pairwise, or scoring zero; or the unjudged documents relevant that the
+    baseline alone found (the worst for a win), or the challenger alone."""
     kind: VerdictKind
     row: MetricDifference
     """The objective's."""
     affected: int
-    """Queries that failed in either arm; or documents that either arm found and nobody judged."""
+    """Queries that failed in either arm; or unjudged documents that one arm alone found."""
 
 
 class Verdict(StrictModel):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from orchestra_core.artifacts import Home
+from orchestra_core.artifacts import ArtifactFolder, Home
 from orchestra_core.errors import OrchestraError, StorageError
 from orchestra_core.journal.memory import open_journal
 from orchestra_core.journal.reporting import build_report, plan_of
-from orchestra_core.journal.state import fold
+from orchestra_core.journal.state import RunState, fold
 from orchestra_core.payloads import ReportRequest
 from orchestra_core.plugins.calls import HookCalls
-from orchestra_core.plugins.manager import open_host
+from orchestra_core.plugins.manager import PluginHost, open_host
 from orchestra_core.plugins.selection import parse_selection
 from orchestra_core.report import Report
 
@@ -21,6 +22,14 @@ def render_again(home: Home, run_id: str, plugins: Sequence[str] = ()) -> tuple[
 
     Reporters get the settings the run was started with. Raises RunNotFound, StorageError, HookError.
     """
+    state = whole_state(home, run_id)
+    report, folder = build_report(state), home.report_folder(run_id)
+    render(report, folder, HookCalls(open_host_of(state, plugins)))
+    return report, folder.written
+
+
+def whole_state(home: Home, run_id: str) -> RunState:
+    """The fold of an undamaged journal. Raises RunNotFound, StorageError."""
     reader = open_journal(home, run_id)
     state = fold(reader)
     if reader.bad_lines:
@@ -29,15 +38,22 @@ def render_again(home: Home, run_id: str, plugins: Sequence[str] = ()) -> tuple[
             where=str(reader.path),
             hint="Restore the journal from a copy; `orchestra status` shows what is still readable.",
         )
-    report = build_report(state)
-    errors: list[OrchestraError] = []
+    return state
+
+
+def open_host_of(state: RunState, plugins: Sequence[str]) -> PluginHost:
+    """The plugins installed now, with the settings of the run."""
     host = open_host(parse_selection(plugins))
     sections = plan_of(state).experiment.plugins
     host.apply_settings({n: s for n, s in sections.items() if n in host.settings_models})
-    folder = home.report_folder(run_id)
-    trouble: StorageError | None = HookCalls(host, errors.append).report(ReportRequest(report, folder))
+    return host
+
+
+def render(report: Report, folder: ArtifactFolder, calls: HookCalls) -> None:
+    """Have every reporter tell the report into the folder. Raises the first error of any."""
+    errors: list[OrchestraError] = []
+    trouble = replace(calls, on_error=errors.append).report(ReportRequest(report, folder))
     if trouble is not None:
         raise trouble
     if errors:
         raise errors[0]
-    return report, folder.written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks import torture
 from benchmarks.claims import (
     bookkeeping,
     boolq,
@@ -30,7 +31,10 @@ BENCHMARKS = {
         door_speed,
         door_faults,
         race,
+        torture,
     )
 }
-USUAL = tuple(name for name in BENCHMARKS if name != "race")
-"""What runs when nothing is named; `race` replays thousands of races, which takes far longer."""
+LONG = frozenset({"race", "torture"})
+"""Thousands of races, a hundred kills."""
+USUAL = tuple(name for name in BENCHMARKS if name not in LONG)
+"""What runs when nothing is named."""

@@ -16,9 +16,7 @@ FAILURES = "failTopN.csv"
 
 
 @click.command("metrics")
-@click.argument(
-    "jobs", nargs=-1, required=True, metavar="JOB...", type=click.Path(exists=True, path_type=Path)
-)
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...", type=click.Path(path_type=Path))
 @click.option("--top", default=10, show_default=True, type=click.IntRange(0), help="Reasons to write.")
 @click.option(
     "--out",
@@ -30,10 +28,11 @@ FAILURES = "failTopN.csv"
 def command(
     jobs: tuple[Path, ...], top: int, out: Path | None, home: Path | None, as_json: bool
 ) -> None:
-    """Show recall@10, p95, cost and count of finished jobs, and write why requests failed.
+    """Show figures of finished jobs, and write why requests failed.
 
-    JOB is a folder with a metrics.json, such as .runs/<job_id>, or a folder of such folders. The last
-    line takes all jobs that are ok together: means by queries, and the p95 of all timed requests.
+    JOB is a folder with a metrics.json, such as .runs/<job_id>, or a folder of such folders. Shown are
+    recall@10, p95, cost and count. The last line takes all jobs that are ok together: means by queries,
+    and the p95 of all timed requests.
     """
     from orchestra_core.artifacts import write_atomic
     from orchestra_core.cli.output import print_json

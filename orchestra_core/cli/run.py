@@ -67,14 +67,16 @@ def command(
         except AlreadyRun as found:
             if found.details["status"] == "running":
                 raise
-            outcome = _outcome_of(session.home, found, times, silent=as_json or quiet)
+            outcome = _outcome_of(session.home, found, times)
+            if not as_json:
+                click.echo(f"{found.message}. {found.hint}", err=True)
     tell(outcome, session.home, as_json=as_json)
     if junit is not None:
         write_run(junit, outcome, times)
     click.get_current_context().exit(outcome.exit_code)
 
 
-def _outcome_of(home: Home, found: AlreadyRun, times: StageTimes, *, silent: bool) -> Outcome:
+def _outcome_of(home: Home, found: AlreadyRun, times: StageTimes) -> Outcome:
     """The outcome of the run that was the same, with its stages' times."""
     from orchestra_core.exit_codes import exit_code_of
     from orchestra_core.journal.memory import open_journal
@@ -82,8 +84,6 @@ def _outcome_of(home: Home, found: AlreadyRun, times: StageTimes, *, silent: boo
     from orchestra_core.journal.state import RunState
     from orchestra_core.outcome import Outcome
 
-    if not silent:
-        click.echo(f"{found.message}. {found.hint}", err=True)
     state = RunState()
     for event in open_journal(home, found.details["run_id"]):
         state.apply(event)

@@ -21,14 +21,14 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
     """
     from orchestra_core.cli.output import print_json
     from orchestra_core.cli.result import show_report, summary_of
-    from orchestra_core.journal.memory import skim_journal
+    from orchestra_core.journal.memory import open_journal
     from orchestra_core.journal.reporting import build_report
-    from orchestra_core.journal.state import fold
+    from orchestra_core.journal.skimming import skim
     from orchestra_core.liveness import process_is_gone
 
     folder, full_id = find_run(run_id, home)
-    reader = skim_journal(folder, full_id)
-    state = fold(reader)
+    reader = open_journal(folder, full_id)
+    state = skim(reader)
     report = build_report(state)
     stages = {name: asdict(progress) for name, progress in state.stages.items()}
     if as_json:

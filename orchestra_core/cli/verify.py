@@ -31,7 +31,6 @@ def command(run_id: str, home: Path | None, as_json: bool, plugins: tuple[str, .
     """
     from functools import partial
 
-    from orchestra_core.cli.output import print_json
     from orchestra_core.plugins.calls import HookCalls
     from orchestra_core.plugins.manager import open_host
     from orchestra_core.plugins.selection import parse_selection
@@ -41,12 +40,17 @@ def command(run_id: str, home: Path | None, as_json: bool, plugins: tuple[str, .
     folder, full_id = find_run(run_id, home)
     calls = HookCalls(open_host(parse_selection(plugins)))
     ledger = verify_run(folder, full_id, partial(open_dataset, calls))
+    tell_ledger(ledger, as_json=as_json)
+
+
+def tell_ledger(ledger: Ledger, *, as_json: bool) -> None:
+    """Print what was found, and exit accordingly."""
+    from orchestra_core.cli.output import print_json
+
     if as_json:
         found = [asdict(finding) for finding in ledger.findings]
-        agrees = not ledger.findings
-        print_json(
-            {"run_id": full_id, "agrees": agrees, "checked": dict(ledger.checked), "findings": found}
-        )
+        told = {"run_id": ledger.run_id, "agrees": not ledger.findings}
+        print_json({**told, "checked": dict(ledger.checked), "findings": found})
     else:
         _show(ledger)
     click.get_current_context().exit(ledger.exit_code)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -94,39 +94,38 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse_line(line: bytes, *, unread: Collection[str] = ()) -> Event | None:
+def is_whole(line: bytes) -> bool:
+    """Whether a line (without newline) has the checksum of its content."""
+    return (
+        line[-18:-10] == b',"crc":"'
+        and line[-2:] == b'"}'
+        and line[-10:-2] == b"%08x" % zlib.crc32(b"}", zlib.crc32(line[:-18]))
+    )
+
+
+def parse_line(line: bytes) -> Event | None:
     """The event of a line (without newline), or None when it is torn, altered or foreign.
 
-    An event of a later version is whole too: its type is none of `EventType`'s own members. For types
-    in `unread` the payload is left out: whoever only counts them need not pay for it.
+    An event of a later version is whole too: its type is none of `EventType`'s own members.
     """
-    body, separator, tail = line.rpartition(b',"crc":"')
-    if not separator or len(tail) != 10 or not tail.endswith(b'"}'):
-        return None
-    body += b"}"
-    if tail[:8] != b"%08x" % zlib.crc32(body):
+    if not is_whole(line):
         return None
     try:
-        return _quickly(body, unread) or _parsed(json.loads(body))
+        text = (line[:-18] + b"}").decode("utf-8", "surrogatepass")
+        return _quickly(text) or _parsed(json.loads(text))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _quickly(body: bytes, unread: Collection[str]) -> Event | None:
+def _quickly(text: str) -> Event | None:
     """The event of a line that is laid out as `_body` does; None for any other."""
-    text = body.decode("utf-8", "surrogatepass")
     head = _HEAD.match(text)
     if head is None:
         return None
     number, run_id, name = head.groups()
-    event_type = _event_type(name)
-    payload: dict[str, Any] = {}
-    if event_type in unread:
-        position = text.rfind(',"created_at":"')
-    else:
-        payload, position = _DECODER.raw_decode(text, head.end())
+    payload, position = _DECODER.raw_decode(text, head.end())
     end = _END.match(text, position)
-    return end and Event(int(number), run_id, event_type, payload, end[1])
+    return end and Event(int(number), run_id, _event_type(name), payload, end[1])
 
 
 def _parsed(raw: Mapping[str, Any]) -> Event:

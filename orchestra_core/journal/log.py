@@ -17,7 +17,7 @@ from typing import Any
 
 from orchestra_core.artifacts import storage_errors, sync_folder
 from orchestra_core.errors import StorageError
-from orchestra_core.journal.events import Event, EventType, now, parse_line
+from orchestra_core.journal.events import Event, EventType, is_whole, now, parse_line
 
 _CHUNK = 65_536
 # Started and progress events may be lost in a power cut; what ends something may not.
@@ -136,11 +136,17 @@ class JournalReader:
     bad_lines: int = 0
     position: int = 0
     """Bytes read so far; reading goes on from here, so a journal can be followed."""
-    unread: frozenset[EventType] = frozenset()
-    """Types whose payload is left out, because the reader only counts them."""
 
     def __iter__(self) -> Iterator[Event]:
         """Events from `position` on. Raises StorageError when the file can't be read."""
+        for line in self.lines():
+            if event := parse_line(line):
+                yield event
+            else:
+                self.bad_lines += 1
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines that have the checksum of their content. Raises StorageError."""
         try:
             stream = self.path.open("rb")
         except OSError as error:
@@ -151,7 +157,7 @@ class JournalReader:
                 if not line.endswith(b"\n"):
                     return
                 self.position += len(line)
-                if event := parse_line(line[:-1], unread=self.unread):
-                    yield event
+                if is_whole(line[:-1]):
+                    yield line[:-1]
                 elif line != b"\n":
                     self.bad_lines += 1

@@ -13,25 +13,19 @@ from typing import Any
 from orchestra_core.artifacts import Home, exclusive, json_bytes, write_atomic
 from orchestra_core.fingerprints import start_hash
 from orchestra_core.journal.log import JournalReader
-from orchestra_core.journal.state import UNREAD, RunState, fold
+from orchestra_core.journal.skimming import skim
+from orchestra_core.journal.state import RunState
 
 Entry = Mapping[str, Any]
 
 
 def load_state(home: Home, run_id: str) -> RunState:
     """The fold of one run's journal. Raises RunNotFound."""
-    return fold(skim_journal(home, run_id))
-
-
-def skim_journal(home: Home, run_id: str) -> JournalReader:
-    """A reader that leaves out what a fold only counts. Raises RunNotFound."""
-    reader = open_journal(home, run_id)
-    reader.unread = UNREAD
-    return reader
+    return skim(open_journal(home, run_id))
 
 
 def open_journal(home: Home, run_id: str) -> JournalReader:
-    """A reader of one run's journal, with all payloads. Raises RunNotFound naming the nearest run."""
+    """A reader of one run's journal. Raises RunNotFound naming the nearest run."""
     from orchestra_core.errors import RunNotFound, nearest
 
     path = home.journal(run_id)
@@ -97,8 +91,8 @@ def _index_line(entry: Entry) -> str:
 
 def make_entry(home: Home, run_id: str) -> Entry:
     """The entry of one run, from its journal. Raises RunNotFound."""
-    reader = skim_journal(home, run_id)
-    return _entry(run_id, fold(reader), reader)
+    reader = open_journal(home, run_id)
+    return _entry(run_id, skim(reader), reader)
 
 
 def _entry(run_id: str, state: RunState, reader: JournalReader) -> Entry:

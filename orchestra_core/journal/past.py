@@ -84,6 +84,19 @@ class Past:
         event = self._jobs.get(job_id)
         return event if event and event.payload["metrics"].get("count", 0) > queries else None
 
+    def last_job(self, job_id: str) -> Event | None:
+        """What was recorded last of a job."""
+        return self._jobs.get(job_id)
+
+    def left(self) -> list[Event]:
+        """What was recorded and not taken, without jobs that were recorded again later."""
+        found = [event for events in self._events.values() for event in events]
+        return [
+            event
+            for event in sorted(found, key=lambda event: event.seq)
+            if event.event_type not in JOBS or event is self._jobs[event.payload["job_id"]]
+        ]
+
     def _add(self, event: Event) -> None:
         kind, payload = event.event_type, event.payload
         if kind == EventType.RUN_RESUMED:
@@ -136,12 +149,13 @@ class Past:
             self._events[name] = kept
 
 
-def read_past(events: Iterable[Event]) -> Past:
-    """Everything that a run which is resumed now must know of its journal."""
+def read_past(events: Iterable[Event], *, resuming: bool = True) -> Past:
+    """Everything that a run must know of its journal; when it is resumed now, failed units are void."""
     past = Past()
     for event in events:
         past._add(event)  # noqa: SLF001 - its own module
-    past._begin_again()  # noqa: SLF001
+    if resuming:
+        past._begin_again()  # noqa: SLF001
     return past
 
 

@@ -10,7 +10,8 @@ from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, now
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.past import Past
-from orchestra_core.journal.state import UNREAD, RunState, fold
+from orchestra_core.journal.skimming import skim
+from orchestra_core.journal.state import RunState
 
 Listener = Callable[[Event, RunState], None]
 
@@ -79,7 +80,7 @@ class Recorder:
     def refold(self) -> None:
         """Fold the state anew from the file, after an interrupt that may have come between the two."""
         with self._lock:
-            self.state = fold(JournalReader(self._writer.path, unread=UNREAD))
+            self.state = skim(JournalReader(self._writer.path))
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` after each later event."""

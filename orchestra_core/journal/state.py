@@ -14,8 +14,6 @@ Payload = Mapping[str, Any]
 Step = tuple[str, int]
 QUARANTINED = "quarantined"
 """Why a unit failed that was not asked, because the process died of it."""
-UNREAD = frozenset({EventType.UNIT_STARTED})
-"""Types that the fold only counts."""
 _ENDINGS: dict[EventType, RunStatus] = {
     EventType.RUN_COMPLETED: "completed",
     EventType.RUN_FAILED: "failed",
@@ -89,6 +87,11 @@ class RunState:
         handler = _HANDLERS.get(event.event_type)
         if handler is not None:
             handler(self, event)
+
+    def apply_unit(self, payload: Payload, times: int) -> None:
+        """Take in so many ends of units that are alike in every figure."""
+        self.events += times
+        _count_unit(self, payload, times)
 
     @property
     def is_finished(self) -> bool:
@@ -211,17 +214,23 @@ def _rung_started(state: RunState, event: Event) -> None:
 
 
 def _unit(state: RunState, event: Event) -> None:
-    payload = event.payload
+    _count_unit(state, event.payload, 1)
+
+
+def _count_unit(state: RunState, payload: Payload, times: int) -> None:
     _begin_step(state, (payload["stage"], payload["rung"]))
     if "reused_from" not in payload:
-        state.requests += payload["requests"] + payload.get("repetitions", 0)
-        state.cost_usd += payload.get("cost_usd", 0.0)
+        state.requests += times * (payload["requests"] + payload.get("repetitions", 0))
+        if cost := payload.get("cost_usd"):
+            for _ in range(times):  # a product would differ in the last digit
+                state.cost_usd += cost
     if failures := payload.get("failures"):
         state.failures.update(failures)
         if sum(failures.values()) >= evaluations(payload) and may_be_asked_again(payload):
             state.failed_units.append(payload)
     if payload["kind"] == "evaluate":
-        state.stages.setdefault(payload["stage"], StageProgress()).done += payload["requests"]
+        progress = state.stages.setdefault(payload["stage"], StageProgress())
+        progress.done += times * payload["requests"]
 
 
 def may_be_asked_again(payload: Payload) -> bool:

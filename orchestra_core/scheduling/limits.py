@@ -31,7 +31,12 @@ def within(seconds: float, call: Callable[[], Answer]) -> Answer:
     except TimeoutError:
         if future.done():  # the call's own
             raise
-        raise RunnerTimeout(
-            f"the runner did not come back within {seconds:g} s",
-            hint="Raise runner.runner_timeout_s, or look at the target's load.",
-        ) from None
+        raise too_late(seconds) from None
+
+
+def too_late(seconds: float) -> RunnerTimeout:
+    """The error of a runner that did not come back."""
+    return RunnerTimeout(
+        f"the runner did not come back within {seconds:g} s",
+        hint="Raise runner.runner_timeout_s, or look at the target's load.",
+    )

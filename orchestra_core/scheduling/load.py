@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle, islice
 from math import ceil
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from random import Random
 
 from orchestra_core.errors import describe_error
 from orchestra_core.observation import Answer, Failure, LatencySample, Query
 from orchestra_core.runner import Load
+from orchestra_core.scheduling.halting import HALT
 
 Ask = Callable[[Query], Answer]
 PATIENCE_S = 1.0
@@ -25,6 +25,8 @@ BLOCK_S = 1.0
 """How long one arm of a comparison is asked before it is the other's turn, where queries suffice."""
 FAREWELL_S = 1.0
 """How long a probe that was abandoned waits for requests that are under way."""
+UNFINISHED = "unfinished"
+"""Reason of a request that was under way when its probe was stopped, and not answered in time."""
 
 
 def drive(config_id: str, queries: Sequence[Query], load: Load, ask: Ask) -> Iterator[LatencySample]:
@@ -38,19 +40,17 @@ def drive(config_id: str, queries: Sequence[Query], load: Load, ask: Ask) -> Ite
 
     `ask` is called from several threads. An exception from it becomes a failure: `timeout` for a
     TimeoutError, else an Orchestra error's code or the name of its class. Nothing is sent before the
-    first sample is asked for, and nothing more once the iterator is closed.
+    first sample is asked for, and nothing more once the iterator is closed. Where Orchestra stops the
+    probe (its time is up), it ends early; what then is not answered in a moment failed, `unfinished`.
     """
     if not queries:
         return
-    traffic = _Traffic(config_id, (*islice(cycle(queries), load.warmup), *queries), load, ask)
+    traffic = _Traffic(config_id, queries, load, ask)
     try:
+        if (halt := HALT.get()) is not None:
+            halt.listen(traffic.stop)
         traffic.begin()
-        for _ in range(load.warmup + len(queries)):
-            found = traffic.done.get()
-            if isinstance(found, BaseException):
-                raise found
-            if found is not None:
-                yield found
+        yield from traffic.samples()
     finally:
         traffic.end()
 
@@ -81,6 +81,10 @@ def block_size(load: Load, queries: int, smallest: int) -> int:
     return max(smallest, min(ceil(load.rate * BLOCK_S), ceil(queries / 4)))
 
 
+class _Stopped:
+    """Among the samples: the probe was stopped."""
+
+
 class _Traffic:
     """Clients, each a thread. Who holds the turn waits for the next arrival, then sends it.
 
@@ -88,15 +92,20 @@ class _Traffic:
     """
 
     def __init__(self, config_id: str, queries: Sequence[Query], load: Load, ask: Ask) -> None:
-        self.done: SimpleQueue[LatencySample | BaseException | None] = SimpleQueue()
+        self._done: SimpleQueue[LatencySample | BaseException | _Stopped | None] = SimpleQueue()
         """An entry per request: None for a warm-up, an exception when a client itself broke."""
         self._config_id, self._queries, self._load, self._ask = config_id, queries, load, ask
+        self._count = load.warmup + len(queries)
         self._open = load.mode == "open"
-        self._most = min(load.outstanding if self._open else load.concurrency, len(queries))
-        self._times = arrival_times(len(queries), load) if self._open else []
+        self._most = min(load.outstanding if self._open else load.concurrency, self._count)
+        self._times = arrival_times(self._count, load) if self._open else []
         self._turn, self._counting = threading.Lock(), threading.Lock()
         self._over = threading.Event()
+        self._until: float | None = None
+        """Once stopped: when what is under way counts as unfinished, on the performance clock."""
         self._clients: list[threading.Thread] = []
+        self._under_way: dict[int, float] = {}
+        """Request → when it was due."""
         self._free = 0
         self._next = 0
         self._began = self._origin = 0.0
@@ -106,12 +115,51 @@ class _Traffic:
         self._began = self._origin = time.perf_counter()
         self._add_client()
 
+    def samples(self) -> Iterator[LatencySample]:
+        """One per request that is no warm-up; once stopped, one per request that was sent."""
+        left = self._count
+        while left and not self._has_come_to_rest():
+            try:
+                found = self._done.get(timeout=self._patience())
+            except Empty:
+                yield from self._unfinished()
+                return
+            if isinstance(found, _Stopped):
+                continue
+            if isinstance(found, BaseException):
+                raise found
+            left -= 1
+            if found is not None:
+                yield found
+
+    def stop(self, drain_s: float) -> None:
+        """Send nothing more; what is under way has so many seconds. From any thread."""
+        with self._counting:
+            self._over.set()
+            self._until = time.perf_counter() + drain_s
+        self._done.put(_Stopped())  # wakes whoever waits for a sample
+
     def end(self) -> None:
         """Send nothing more, and wait a moment for what is under way."""
         self._over.set()
-        deadline = time.perf_counter() + FAREWELL_S
+        deadline = self._until or time.perf_counter() + FAREWELL_S
         for client in tuple(self._clients):
             client.join(max(0.0, deadline - time.perf_counter()))
+
+    def _has_come_to_rest(self) -> bool:
+        with self._counting:
+            return self._until is not None and not self._under_way and self._done.empty()
+
+    def _patience(self) -> float | None:
+        return None if self._until is None else max(0.0, self._until - time.perf_counter())
+
+    def _unfinished(self) -> Iterator[LatencySample]:
+        with self._counting:
+            left = sorted(self._under_way.items())
+        failure = Failure(UNFINISHED, "not answered when the probe was stopped")
+        for index, due in left:
+            if index >= self._load.warmup:
+                yield self._sample(index, due, due, Answer(failure=failure))
 
     def _add_client(self) -> None:
         client = threading.Thread(target=self._serve, daemon=True)
@@ -124,24 +172,29 @@ class _Traffic:
         try:
             while (taken := self._take()) is not None:
                 index, due = taken
-                sample = self._send(self._queries[index], due)
+                sample = self._send(index, due)
                 with self._counting:
                     self._free += 1
-                self.done.put(None if index < self._load.warmup else sample)
+                    del self._under_way[index]
+                    self._done.put(None if index < self._load.warmup else sample)
         except BaseException as error:  # whoever reads the samples must hear of it
-            self.done.put(error)
+            self._done.put(error)
 
     def _take(self) -> tuple[int, float] | None:
         """The next request and when it is due on the performance clock; None when there is none."""
         with self._turn:
-            if self._over.is_set() or self._next == len(self._queries):
+            if self._over.is_set() or self._next == self._count:
                 return None
             index, self._next = self._next, self._next + 1
             self._ready_a_successor()
             due = self._wait_for(index)
             if index == self._load.warmup:
                 self._origin = due
-            return None if self._over.is_set() else (index, due)
+            with self._counting:
+                if self._over.is_set():
+                    return None
+                self._under_way[index] = due
+            return index, due
 
     def _ready_a_successor(self) -> None:
         """Before waiting, so that the next arrival finds a client however long this request takes."""
@@ -158,12 +211,21 @@ class _Traffic:
         self._over.wait(max(0.0, due - time.perf_counter()))
         return due
 
-    def _send(self, query: Query, due: float) -> LatencySample:
+    def _send(self, index: int, due: float) -> LatencySample:
         sent = time.perf_counter()
-        answer = self._answer(query) if sent - due <= PATIENCE_S else self._saturated()
+        in_time = sent - due <= PATIENCE_S
+        answer = self._answer(self._query(index)) if in_time else self._saturated()
+        return self._sample(index, due, sent, answer)
+
+    def _query(self, index: int) -> Query:
+        """Warm-up requests take the queries from the first, over and over."""
+        warmup = self._load.warmup
+        return self._queries[index % len(self._queries) if index < warmup else index - warmup]
+
+    def _sample(self, index: int, due: float, sent: float, answer: Answer) -> LatencySample:
         return LatencySample(
             config_id=self._config_id,
-            query_id=query.query_id,
+            query_id=self._query(index).query_id,
             latency_ms=max(0.0, 1000 * (time.perf_counter() - due) - answer.held_ms),
             scheduled_s=due - self._origin,
             sent_s=sent - self._origin + answer.held_ms / 1000,

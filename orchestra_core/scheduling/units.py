@@ -22,7 +22,9 @@ from orchestra_core.observation import (
 )
 from orchestra_core.plan import Configuration, Plan
 from orchestra_core.runner import Load, Runner
-from orchestra_core.scheduling.limits import within
+from orchestra_core.scheduling.attended import Attended
+from orchestra_core.scheduling.limits import too_late
+from orchestra_core.scheduling.load import UNFINISHED
 
 SMALLEST_SLICE = 8
 SLICE_WITHOUT_SHARING = 25
@@ -109,22 +111,26 @@ def probed(
 ) -> list[LatencySample]:
     """The samples of a probe, one per query in their order.
 
-    A runner that raises, or does not come back within `timeout_s`, gives a failed sample for every
-    query; one that leaves queries out gives a failed sample for each of them.
+    A runner that raises gives a failed sample for every query; one that leaves queries out gives one
+    for each of them. One that is not done within `timeout_s` is stopped: what came until then stands,
+    and the rest failed, `timeout`.
     """
+    samples: list[LatencySample] = []
+    gap = Failure("no_sample", "the probe gave no sample for this query")
     try:
-        samples = within(timeout_s, lambda: list(runner.probe(configuration, queries, load)))
+        probe = Attended(lambda: runner.probe(configuration, queries, load), timeout_s)
+        try:
+            while (sample := probe.take()) is not None:
+                samples.append(sample)
+        finally:
+            probe.stop(0.0)
     except (Exception, SystemExit) as error:
-        described = describe_error(error)
-        failure = Failure(described["type"], described["msg"], described["hint"])
-        return failed_samples(configuration, queries, failure)
+        return failed_samples(configuration, queries, _failure(error))
+    if probe.late:
+        gap = _failure(too_late(timeout_s))
+    missing = failed_samples(configuration, queries, gap)
     found = {s.query_id: s for s in samples if s.config_id == configuration.config_id}
-    unasked = Failure("no_sample", "the probe gave no sample for this query")
-    missing = {
-        q.query_id: LatencySample(configuration.config_id, q.query_id, 0.0, failure=unasked)
-        for q in queries
-    }
-    return [_sound_sample(found.get(query_id, gap)) for query_id, gap in missing.items()]
+    return [_sound_sample(_finished(found.get(one.query_id), one)) for one in missing]
 
 
 def failed_samples(
@@ -163,6 +169,17 @@ def is_document_id(value: object) -> bool:
     if value.isprintable() and " " not in value:
         return True
     return not any(c.isspace() or unicodedata.category(c) == "Cc" for c in value)
+
+
+def _finished(sample: LatencySample | None, missing: LatencySample) -> LatencySample:
+    if sample is None or (sample.failure is not None and sample.failure.reason == UNFINISHED):
+        return missing
+    return sample
+
+
+def _failure(error: BaseException) -> Failure:
+    described = describe_error(error)
+    return Failure(described["type"], described["msg"], described["hint"])
 
 
 def _sound_sample(sample: LatencySample) -> LatencySample:

@@ -25,7 +25,7 @@ from orchestra_core.stages.otherwise import (
     doubts,
     judged_row,
     other_failures,
-    unjudged_relevant,
+    unjudged_extremes,
 )
 from orchestra_core.statistics.judging import Arms, Judgement, Rules, judge, last_look
 from orchestra_core.statistics.spending import spend
@@ -87,7 +87,7 @@ class Pairing:
         kept = answered(self.baseline, self.challenger)
         return (
             *other_failures(self.every, kept, failed, lambda arms: self.judge(arms, error)),
-            *unjudged_relevant(
+            *unjudged_extremes(
                 self.baseline,
                 self.challenger,
                 objective,

@@ -72,7 +72,7 @@ def front_step(
 
 
 def dominated_beyond_doubt(scores: Matrix, burden: Burden, delta: float, may_lead: Flags) -> list[int]:
-    """Rows that some row on the front beats in quality while they are no cheaper, both beyond doubt.
+    """Rows that some row on the front beats in quality while typically no cheaper, both beyond doubt.
 
     A row is dropped for another one only when both are shown: that it is worse, by betting (see
     `racing.beaten_beyond_doubt`), and that it is no cheaper (`feasibility.no_cheaper`). If in truth it
@@ -80,7 +80,9 @@ def dominated_beyond_doubt(scores: Matrix, burden: Burden, delta: float, may_lea
     its level; the other needs no share of the error (intersection-union test; Berger 1982,
     Technometrics 24). The level is `delta` over all ordered pairs of the `field`, so it matters not
     which rows are compared; the second test, which is not valid at all times, divides it by the looks
-    as well. So the chance of ever dropping a row that none dominates stays below `delta`.
+    as well. So the chance of ever dropping one that none dominates in quality and *typical* cost stays
+    below `delta`. A percentile may say otherwise, and so few requests prove nothing of it: who is
+    materially cheaper by the figure as measured stays, whatever is typical.
     """
     means, pairs = scores.mean(axis=1), max(1, burden.field * (burden.field - 1))
     chosen = np.flatnonzero(may_lead)
@@ -91,7 +93,8 @@ def dominated_beyond_doubt(scores: Matrix, burden: Burden, delta: float, may_lea
         found |= {
             i
             for i in map(int, np.flatnonzero(worse))
-            if no_cheaper(
+            if burden.figures[i] >= burden.figures[rival] * (1 - burden.material)
+            and no_cheaper(
                 burden.samples[i],
                 burden.samples[rival],
                 burden.material,

@@ -39,8 +39,8 @@ def no_cheaper(one: Samples, other: Samples, material: float, error: float) -> b
     """Whether `one` is not materially cheaper than `other`, wrong with a chance of at most `error`.
 
     Both float64 (n,), above 0, in one unit: what each request took. Compared are geometric means, since
-    a percentile of some tens of requests cannot be bounded at such small errors; for a p95 that takes
-    the shape of the distribution to be the same. Materially: by more than the share `material`.
+    a percentile of some tens of requests cannot be bounded at such small errors; of a p95 that says
+    nothing, unless the distributions are alike in shape. Materially: by more than the share `material`.
     Method: Student's t on logarithms with unequal variances (Welch 1947, Biometrika 34).
     """
     if min(one.size, other.size) < 2:

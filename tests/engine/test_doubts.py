@@ -9,10 +9,13 @@ from orchestra_core.metric_names import canonical
 from orchestra_core.observation import Failure, Observation
 from orchestra_core.plan import Configuration
 from orchestra_core.stages.moved import LONGEST, moved_queries, shortened
-from orchestra_core.stages.otherwise import judged_row, unjudged_relevant
+from orchestra_core.stages.otherwise import judged_row, unjudged_extremes
+from orchestra_core.statistics.judging import Arms, Rules, judge
 from orchestra_core.testing.stubs import chance
 
 BASELINE = "q0p3"
+ONE = Arms({"m": np.zeros(9)}, {"m": np.ones(9)})
+JUDGED = judge(ONE, Rules(), 0.05)
 
 
 def flaky_baseline(config_id, query_id):
@@ -69,14 +72,14 @@ def test_without_failures_there_is_nothing_to_count_otherwise(run_orchestra):
 
 
 def test_a_win_that_unjudged_documents_could_undo(run_orchestra):
-    """One judged document a query beside nine unjudged ones: were those relevant, who knows."""
+    """One judged document a query beside nine unjudged ones: were the baseline's own relevant?"""
     run = run_orchestra()
     verdict = run.report.verdict
     assert (verdict.kind, verdict.judged.metric) == ("win", "judged@10")
     assert 0 < verdict.judged.baseline < verdict.judged.challenger < 0.2
-    other = alternative(run, "unjudged_relevant")
-    assert other.kind != "win"
-    assert other.row.challenger > verdict.diff_table[0].challenger - 0.2
+    worst = alternative(run, "unjudged_baseline")
+    assert worst.kind != "win"
+    assert worst.row.delta < verdict.diff_table[0].delta - 0.2
     assert any("depends on unjudged documents" in warning for warning in run.report.warnings)
 
 
@@ -86,8 +89,28 @@ def test_where_all_was_judged_there_is_nothing_to_suppose():
     for job, ranking in zip(jobs, (("a", "b"), ("b",)), strict=True):
         seen = Observation(job.configuration.config_id, "q", ranking=ranking)
         job.add_block(("q",), [seen], scorer)
-    assert not list(unjudged_relevant(*jobs, "recall@10", {"q": {"a": 1, "b": 0}}, pytest.fail))
+    assert not list(unjudged_extremes(*jobs, "recall@10", {"q": {"a": 1, "b": 0}}, pytest.fail))
     assert judged_row(*jobs, "recall@10").baseline == 1.0
+
+
+def test_the_worst_case_is_not_that_all_is_relevant():
+    """The challenger finds one judged document and one that both found; the baseline one of its own."""
+    ids, qrels = [f"q{i}" for i in range(40)], {f"q{i}": {"good": 1} for i in range(40)}
+    scorer = Scorer(STANDARD, qrels)
+    jobs = [Job("run", "ab", Configuration(config_id=c, parameters={})) for c in "xy"]
+    for job, ranking in zip(jobs, (("both", "own"), ("both", "good", "new")), strict=True):
+        name = job.configuration.config_id
+        job.add_block(tuple(ids), [Observation(name, q, ranking=ranking) for q in ids], scorer)
+    judged = []
+    found = list(
+        unjudged_extremes(*jobs, "recall@10", qrels, lambda arms: judged.append(arms) or JUDGED)
+    )
+    assert [(a.assumption, a.affected) for a in found] == [
+        ("unjudged_baseline", 40),
+        ("unjudged_challenger", 40),
+    ]
+    means = [(a.baseline["recall@10"].mean(), a.challenger["recall@10"].mean()) for a in judged]
+    assert means == [(0.5, 0.5), (0.0, 1.0)]  # were all relevant: 0.5 and 0.75
 
 
 def test_the_report_names_the_queries_that_moved(run_orchestra):

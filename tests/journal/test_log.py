@@ -212,18 +212,6 @@ def test_a_forked_writer_excludes_its_parent(path):
     check_interleaved(path, "ab", 200)
 
 
-def test_types_that_are_only_counted_come_without_payload(path):
-    writer = JournalWriter(path, "run", create=True)
-    writer.append(RETRY, {"n": 1})
-    writer.append(EventType.UNIT_DONE, {"n": 2})
-    writer.close()
-    events = list(JournalReader(path, unread=frozenset({RETRY})))
-    assert [(e.seq, e.event_type, e.payload) for e in events] == [
-        (1, "RETRY", {}),
-        (2, "UNIT_DONE", {"n": 2}),
-    ]
-
-
 def test_an_existing_journal_is_never_begun_again(path):
     write(path, {"n": 1})
     with pytest.raises(StorageError):

@@ -82,6 +82,10 @@ class Lab:
             self.home, StubReporter(), RULES, *plugins, runner=runner, experiment=self.experiment
         )
 
+    @staticmethod
+    def runner() -> StubRunner:
+        return StubRunner()
+
     def events(self, run_id: str) -> list[Any]:
         return list(JournalReader(self.journal(run_id)))
 

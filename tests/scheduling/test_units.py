@@ -7,12 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_core import Failure, LatencySample, Observation, Unit, UnitResult
+from orchestra_core import (
+    Answer,
+    Failure,
+    LatencySample,
+    Load,
+    Observation,
+    Query,
+    Unit,
+    UnitResult,
+    drive,
+)
 from orchestra_core.builtin.threads import ThreadExecutor
 from orchestra_core.errors import BudgetExhausted, TargetError
 from orchestra_core.experiment import Limits
+from orchestra_core.plan import Configuration
 from orchestra_core.scheduling.budget import Budget
-from orchestra_core.scheduling.units import checked, count_failures, cut, failed_observations
+from orchestra_core.scheduling.units import (
+    checked,
+    count_failures,
+    cut,
+    failed_observations,
+    probed,
+)
 
 IDS = st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=40, unique=True)
 
@@ -88,6 +105,71 @@ def test_a_failed_unit_fails_each_of_its_pairs():
 def test_failures_of_probes_are_counted_too():
     samples = [LatencySample("a", "q", 1.0), LatencySample("a", "q", 0.0, failure=Failure("x", ""))]
     assert count_failures(samples) == {"x": 1}
+
+
+# -- probes whose time is up -------------------------------------------------------------------------
+
+
+class Slow:
+    """A runner that answers at once at first, and a second later after `quick` requests."""
+
+    def __init__(self, quick, probe=None):
+        self.quick, self.asked = quick, 0
+        self.probe = probe or self._drive
+
+    def _drive(self, configuration, queries, load):
+        yield from drive(configuration.config_id, queries, load, self._ask)
+
+    def _ask(self, _query):
+        self.asked += 1
+        if self.asked > self.quick:
+            time.sleep(1.5)
+        return Answer()
+
+
+PROBED = Configuration(config_id="c", parameters={})
+QUERIES = [Query(f"q{i:03}", "text") for i in range(400)]
+
+
+@pytest.mark.parametrize("load", [Load("open", rate=100), Load(concurrency=4)])
+def test_a_probe_whose_time_is_up_sends_nothing_more_and_keeps_what_came(load):
+    """Else the other arm would be timed under the load that was left behind."""
+    runner = Slow(quick=20)
+    found = probed(runner, PROBED, QUERIES, load, 0.5)
+    before = runner.asked
+    time.sleep(0.6)
+    assert runner.asked == before < 100
+    assert [sample.query_id for sample in found] == [query.query_id for query in QUERIES]
+    assert all(sample.failure is None for sample in found[:20])
+    assert count_failures(found) == {"timeout": 380}
+
+
+def test_a_probe_that_drives_itself_is_closed_at_its_next_sample():
+    asked, closed = [], []
+
+    def probe(configuration, queries, load):
+        try:
+            for query in queries:
+                asked.append(query)
+                time.sleep(0.05)
+                yield LatencySample(configuration.config_id, query.query_id, 50.0)
+        finally:
+            closed.append(True)
+
+    found = probed(Slow(0, probe), PROBED, QUERIES, Load(), 0.3)
+    assert closed == [True]
+    assert len(asked) < 12
+    assert count_failures(found)["timeout"] == 400 - len(asked)
+
+
+def test_a_probe_that_never_comes_back_is_left():
+    gate = threading.Event()
+    runner = Slow(0, lambda *_asked: [gate.wait(30)])
+    began = time.monotonic()
+    found = probed(runner, PROBED, QUERIES[:3], Load(), 0.1)
+    assert time.monotonic() - began < 10
+    gate.set()
+    assert count_failures(found) == {"timeout": 3}
 
 
 # -- the thread executor ----------------------------------------------------------------------------

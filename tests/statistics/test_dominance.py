@@ -55,6 +55,17 @@ def test_worse_and_no_faster_by_a_tenth_is_dropped_given_many_times():
     assert dominated_beyond_doubt(correct(rng, 0.9, 0.2), few, 0.05, np.array([True, True])) == []
 
 
+def test_who_is_on_the_measured_front_is_never_certain_to_go_whatever_is_typical():
+    """Typically twice as slow, but steady: the faster one's spikes make its p95 four times as long."""
+    rng = RNG(7)
+    steady = rng.uniform(45, 50, 400)
+    spiky = np.where(np.arange(400) % 10 == 0, 200.0, rng.uniform(20, 25, 400))
+    scores, burden = correct(rng, 0.3, 0.9), burden_of([steady, spiky])
+    assert sorted(front(list(zip(scores.mean(axis=1), burden.figures, strict=True)))) == [0, 1]
+    assert no_cheaper(steady, spiky, 0.1, 1e-6)
+    assert dominated_beyond_doubt(scores, burden, 0.05, np.array([True, True])) == []
+
+
 def test_nothing_is_dropped_where_nothing_was_timed():
     untimed = Burden(np.full(2, np.inf), [np.zeros(0)] * 2, field=2, looks=3)
     assert step(correct(RNG(3), 0.9, 0.1), untimed).certain == ()

@@ -49,9 +49,9 @@ class FiqaSettings(StrictModel):
     """Neighbours per chunk in the HNSW graph. Another value is another index."""
     hnsw_expansion_add: int = Field(default=256, ge=1, le=4096)
     """Width of the search for neighbours while the graph is built. Another value is another index."""
-    pgvector: PgvectorSettings = PgvectorSettings()
-    """The backend `pgvector`."""
     mapping: Annotated[Mapping | None, BeforeValidator(complete)] = None
     """How the backend `http` asks its service; see the page Live targets."""
+    pgvector: PgvectorSettings = PgvectorSettings()
+    """The backend `pgvector`."""
     command: CommandSettings = CommandSettings()
     """The backend `command`."""

@@ -107,7 +107,7 @@ def test_settings_refuse_unknown_keys_and_negative_prices():
         ({"collections": {"x": {"chunking": "lines"}}}, "collections.x.chunking"),
         ({"collections": {"x": {"chunking": "win64_o64"}}}, "collections.x.chunking"),
         ({"collections": {"x": {"dataset": "boolq"}}}, "collections.x.dataset"),
-        ({"runner": {"backend": "telnet"}}, "runner.backend"),
+        ({"runner": {"backend": "htp"}}, "runner.backend"),
         ({"runner": {"backend": "http"}}, "runner.base_url"),
     ],
 )

@@ -128,15 +128,17 @@ def _cheapest(
 ) -> int:
     """The materially fastest, then cheapest, of equivalent rows; else the first in plan order.
 
-    The median time is compared: of the few requests timed so far, the p95 is the slowest one. Where
-    cost is to be minimised, time does not count; where time is, a few milliseconds do.
+    With one objective the median time is compared: of the few requests timed so far, the p95 is the
+    slowest one. With two it is what is minimised, by however few milliseconds; where that is cost, time
+    does not count.
     """
+    time = "p50_ms" if minimize is None else minimize
     standings = [
         Standing(
             config_id=str(i),
             quality=0.0,
             finer=float(chosen[i].finer.mean()),
-            latency=None if minimize == "cost_per_query" else chosen[i].metrics.get("p50_ms"),
+            latency=chosen[i].metrics.get(time) if time in PERCENTILES else None,
             cost=chosen[i].metrics.get("cost_per_query"),
         )
         for i in sorted(group)

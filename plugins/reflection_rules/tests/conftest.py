@@ -15,8 +15,9 @@ MakeEvidence = Callable[..., RungEvidence]
 DATASET = make_dataset()
 
 
-def make_plan(configurations: int, **grid: object):
+def make_plan(configurations: int, objective=None, **grid: object):
     experiment = Experiment(
+        objective=objective or {},
         space={"k": list(range(configurations))},
         stages={"smoke": {"sample": 5}, "grid": {"sample": 40, **grid}, "ab": {"sample": 20}},
     )
@@ -36,12 +37,16 @@ def build(
     allowed=100_000,
     following=20,
     grid=None,
+    objective=None,
+    metrics=None,
+    latencies=None,
     **settings,
 ) -> RungEvidence:
-    """`rows`: scores per configuration; `failures`: of the first configuration's queries."""
+    """`rows`: scores per configuration; `failures`: of the first configuration's queries; `metrics` and
+    `latencies`: per configuration too."""
     scores = np.array(rows, dtype=np.float64)
     finer = scores if finer is None else np.array(finer, dtype=np.float64)
-    plan = make_plan(len(scores), **(grid or {}))
+    plan = make_plan(len(scores), objective, **(grid or {}))
     return RungEvidence(
         stage=stage,
         rung=rung,
@@ -54,9 +59,10 @@ def build(
                 config_id=configuration.config_id,
                 scores=scores[i],
                 finer=finer[i],
-                metrics={},
+                metrics=metrics[i] if metrics else {},
                 failures=failures if i == 0 else 0,
                 count=scores.shape[1],
+                latencies_ms=np.asarray(latencies[i], dtype=float) if latencies else None,
             )
             for i, configuration in enumerate(plan.configurations)
         ),

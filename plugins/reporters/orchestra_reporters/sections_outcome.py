@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _SUPPOSED = {
     "failed_drop": "With the {:,} failed queries left out of both arms",
     "failed_zero": "With the {:,} failed queries counted as zero",
-    "unjudged_relevant": "Were all {:,} unjudged documents that were found relevant",
+    "unjudged_baseline": "Were the {:,} unjudged documents relevant that the baseline alone found",
+    "unjudged_challenger": "Were the {:,} unjudged documents relevant that the challenger alone found",
 }
 
 

@@ -209,7 +209,7 @@ def test_the_page_tells_what_a_verdict_hangs_on(make_report):
     row = report.verdict.diff_table[0]
     judged = row.model_copy(update={"metric": "judged@10", "baseline": 0.11, "challenger": 0.12})
     up = MovedQuery(query_id="q7", text="how | to save?", baseline=0.0, challenger=1.0)
-    other = Alternative(assumption="unjudged_relevant", kind="win", row=row, affected=1234)
+    other = Alternative(assumption="unjudged_baseline", kind="win", row=row, affected=1234)
     changes = {"gained": (up,), "judged": judged, "alternatives": (other,), "detectable": 0.0312}
     verdict = report.verdict.model_copy(update=changes)
     ids = IdOverlap(share=0.25, retrieved=("x1",), dataset=("d1", "d2"))
@@ -218,7 +218,7 @@ def test_the_page_tells_what_a_verdict_hangs_on(make_report):
     assert r"| q7 | how \| to save? | 0.0000 | 1.0000 |" in text
     assert "For the worse:\n\nnone" in text
     assert "judged@10: 0.1100 (baseline), 0.1200 (challenger)" in text
-    assert "Were all 1,234 unjudged documents that were found relevant: " in text
+    assert "Were the 1,234 unjudged documents relevant that the baseline alone found: " in text
     assert "4 times in 5: 0.0312" in text
     assert "25 % of the ids" in text
     assert "| Dataset | d1, d2 |" in text

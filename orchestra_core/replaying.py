@@ -1,0 +1,183 @@
+"""Replay: go through a run once more with nothing but its journal and stored results.
+
+The same stages derive the same events, and the same reporters write the same artifacts, in a folder of
+their own; whatever is not what the run recorded is a finding. Nothing is sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from orchestra_core.artifacts import Home, write_atomic
+from orchestra_core.datasets import Dataset
+from orchestra_core.engine import STAGES
+from orchestra_core.errors import OrchestraError, RunChanged
+from orchestra_core.evaluation.metrics import Scorer, metric_names
+from orchestra_core.journal.events import Event
+from orchestra_core.journal.log import JournalWriter
+from orchestra_core.journal.memory import open_journal
+from orchestra_core.journal.past import JOBS, Past, read_past
+from orchestra_core.journal.recorder import Recorder
+from orchestra_core.journal.reporting import build_report, plan_of
+from orchestra_core.payloads import DescribeRequest
+from orchestra_core.plan import Plan
+from orchestra_core.plugins.calls import HookCalls
+from orchestra_core.recorded import Nobody, RecordedRunner, ask_nobody
+from orchestra_core.rerender import render, whole_state
+from orchestra_core.resuming import check_resumable
+from orchestra_core.scheduling.budget import Budget
+from orchestra_core.scheduling.keys import UnitKeys
+from orchestra_core.scheduling.source import UnitSource
+from orchestra_core.session import open_dataset
+from orchestra_core.stages.context import RunContext
+from orchestra_core.verification.ledger import ABSENT, Ledger
+
+ACTS = frozenset({"GUARD_RULING", "PLUGIN_ERROR", "PUBLISH_STARTED", "PUBLISH_DONE"})
+"""What was done or ruled once, and does not follow from results; policies besides."""
+_SAID = ("comparable", "not_comparable_because")
+"""Of a job: what was seen of the index then."""
+
+
+def replay_run(home: Home, run_id: str, calls: HookCalls, *, write: bool = False) -> Ledger:
+    """Derive everything again, and note what is not as recorded; with `write`, put files back.
+
+    `calls`: the plugins that took part, with the run's settings. Raises RunNotFound, RunChanged,
+    StorageError, DataError.
+    """
+    state = whole_state(home, run_id)
+    check_resumable(state)
+    plan = plan_of(state)
+    dataset = open_dataset(calls, plan.experiment.dataset)
+    ledger = Ledger(run_id)
+    past = read_past(open_journal(home, run_id), resuming=False)
+    with TemporaryDirectory(prefix="orchestra-replay-") as place:
+        scratch = Home(Path(place), home.reports_dir, home.runs_dir)
+        fresh = _derive(_Stage(home, scratch, plan, dataset, calls, past), ledger)
+        _compare_events(ledger, home, past, fresh)
+        report_folder = scratch.report_folder(run_id)
+        render(build_report(state), report_folder, calls)
+        _compare_files(ledger, home, scratch, write=write)
+    return ledger
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What a replay works with: the run's home to read, a scratch home to write."""
+
+    home: Home
+    scratch: Home
+    plan: Plan
+    dataset: Dataset
+    calls: HookCalls
+    past: Past
+
+    def context(self, recorder: Recorder) -> RunContext:
+        """As the engine makes it, but with nobody to ask."""
+        run_id, started = recorder.run_id, recorder.state.started
+        budget = Budget(
+            self.plan.experiment.limits.model_copy(update={"wall": math.inf, "stage": None})
+        )
+        request = DescribeRequest(self.plan.experiment.dataset, started["backend"])
+        objective = self.plan.experiment.objective.maximize
+        units = UnitSource(
+            self.home,
+            self.plan,
+            recorder,
+            Nobody(),
+            ask_nobody,
+            budget,
+            UnitKeys(self.plan, started["fingerprint"]),
+            self.past,
+            asks="nothing",
+        )
+        return RunContext(
+            run_id=run_id,
+            home=self.scratch,
+            plan=self.plan,
+            dataset=self.dataset,
+            description=self.calls.describe_runner(started["runner"], request),
+            runner=RecordedRunner(started["fingerprint"]),
+            units=units,
+            calls=self.calls,
+            recorder=recorder,
+            scorer=Scorer(metric_names(objective), self.dataset.qrels),
+            budget=budget,
+            queries={query.query_id: query for query in self.dataset.judged_queries()},
+        )
+
+
+def _derive(stage: _Stage, ledger: Ledger) -> list[Event]:
+    """Go through the stages; returns what came about that is not on record."""
+    run_id, started = ledger.run_id, stage.past.started
+    fresh: list[Event] = []
+    writer = JournalWriter(stage.scratch.journal(run_id), run_id, create=True)
+    recorder = Recorder(run_id, writer, [lambda event, _state: fresh.append(event)], stage.past)
+    try:
+        if started is not None:
+            recorder.restore(started)
+        context = stage.context(recorder)
+        for planned in stage.plan.stages:
+            if planned.name != "publish":
+                STAGES[planned.name].run(context)
+    except RunChanged as error:
+        ledger.differs(
+            stage.home.relative(stage.home.journal(run_id)), "events", "as derived", error.message
+        )
+    except OrchestraError as error:
+        # As far as the run came; a finished one must be derivable to its end.
+        if stage.past.state.status == "completed":
+            ledger.missing(stage.home.relative(stage.home.journal(run_id)), str(error))
+    finally:
+        recorder.close()
+    return fresh
+
+
+def _compare_events(ledger: Ledger, home: Home, past: Past, fresh: Sequence[Event]) -> None:
+    file = home.relative(home.journal(ledger.run_id))
+    ledger.checked["events"] += past.state.events
+    finished = past.state.status == "completed"
+    left = [e for e in past.left() if e.event_type not in ACTS and "POLICY" not in e.event_type]
+    recorded = {_place(event): event for event in left}
+    for event in fresh:
+        twin = recorded.pop(_place(event), None)
+        if twin is not None:
+            told = {key: event.payload[key] for key in event.payload if key not in _SAID}
+            ledger.compare(file, f"{event.event_type} · line {twin.seq}", _unsaid(twin), told)
+        elif finished or event.event_type not in JOBS:
+            ledger.differs(file, event.event_type, ABSENT, dict(event.payload))
+    for event in recorded.values():
+        ledger.differs(file, f"{event.event_type} · line {event.seq}", dict(event.payload), ABSENT)
+
+
+def _place(event: Event) -> tuple[object, ...]:
+    """What two events that say different things of one matter have in common."""
+    names = ("stage", "rung", "plugin", "rule", "job_id")
+    kind = "JOB" if event.event_type in JOBS else event.event_type
+    return kind, *(event.payload.get(name) for name in names)
+
+
+def _unsaid(event: Event) -> dict[str, Any]:
+    return {key: value for key, value in event.payload.items() if key not in _SAID}
+
+
+def _compare_files(ledger: Ledger, home: Home, scratch: Home, *, write: bool) -> None:
+    """Every job's folder and every artifact, byte by byte; of a picture only that it is there."""
+    events = scratch.reports / "events"
+    for path in sorted(p for p in scratch.root.rglob("*") if p.is_file() and events not in p.parents):
+        name, again = scratch.relative(path), path.read_bytes()
+        there = home.root / name
+        ledger.checked["files"] += 1
+        if there.is_file() and (there.read_bytes() == again or there.suffix == ".png"):
+            continue
+        if write:
+            write_atomic(there, again)
+            ledger.checked["put back"] += 1
+        elif there.is_file():
+            ledger.differs(name, "content", "another", "as derived")
+        else:
+            ledger.missing(name, "the file is not there")

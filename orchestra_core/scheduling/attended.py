@@ -1,0 +1,69 @@
+"""A probe on a thread of its own: whoever waits for it can stop waiting, and it stops sending."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from math import inf
+from queue import Empty, SimpleQueue
+
+from orchestra_core.observation import LatencySample
+from orchestra_core.scheduling.halting import HALT, Halt
+from orchestra_core.scheduling.load import FAREWELL_S
+
+GRACE_S = 1.0
+"""How much longer than it was given a probe that was told to end may take to do so."""
+
+
+class Attended:
+    """The samples of a probe as they come, until it ends, is stopped, or its time is up."""
+
+    def __init__(self, probe: Callable[[], Iterable[LatencySample]], seconds: float = inf) -> None:
+        self.late = False
+        """The time was up before the probe's end."""
+        self._found: SimpleQueue[LatencySample | BaseException | None] = SimpleQueue()
+        self._halt = Halt()
+        self.last_for(seconds)
+        threading.Thread(target=self._work, args=(probe,), name="orchestra-probe", daemon=True).start()
+
+    def last_for(self, seconds: float) -> None:
+        """From now on; when that is over, `late` is set and the probe is stopped."""
+        self._deadline = time.monotonic() + min(seconds, threading.TIMEOUT_MAX / 2)
+
+    def take(self) -> LatencySample | None:
+        """The next sample; None at the end. Raises what the probe raised."""
+        while True:
+            try:
+                found = self._found.get(timeout=max(0.0, self._deadline - time.monotonic()))
+            except Empty:
+                if self._halt.told:
+                    return None
+                self.late = True
+                self.stop()
+                continue
+            if isinstance(found, BaseException):
+                raise found
+            return found
+
+    def stop(self, drain_s: float = FAREWELL_S) -> None:
+        """Let nothing more be sent; what is answered within `drain_s` may still be taken."""
+        self._halt.tell(drain_s)
+        self.last_for(drain_s + GRACE_S)
+
+    def _work(self, probe: Callable[[], Iterable[LatencySample]]) -> None:
+        HALT.set(self._halt)
+        try:
+            samples = probe()
+            try:
+                for sample in samples:
+                    self._found.put(sample)
+                    if self._halt.told and not self._halt.heard:
+                        break
+            finally:
+                close = getattr(samples, "close", None)
+                if close is not None:
+                    close()
+            self._found.put(None)
+        except BaseException as error:  # whatever ends the thread must reach who takes the samples
+            self._found.put(error)
