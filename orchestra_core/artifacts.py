@@ -82,12 +82,19 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Raises StorageError; then nothing of the new content is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with replacing(path) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """`write_atomic` for content that comes in parts; an error leaves the file as it was."""
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as stream:
-                stream.write(data)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
@@ -129,6 +136,30 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             temporary.rename(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a whole folder; a link, never what it points to. Raises StorageError."""
+    with storage_errors(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def move_into(path: Path, target: Path) -> None:
+    """Move a file or folder to a place on the same file system. Raises StorageError."""
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+        sync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder itself, made when it is not there. Raises StorageError."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @contextmanager

@@ -6,9 +6,14 @@ Plain frozen dataclasses, because a run makes hundreds of thousands of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
+
+LONGEST_MESSAGE = 200
+"""Characters of a target's message that a sentence about it repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,17 @@ class Failure:
     """Short and countable: `timeout`, `http_503`, `ValueError`."""
     message: str
     hint: str = ""
+
+
+def most_frequent(failures: Iterable[Failure]) -> str:
+    """The most frequent reason with its first message, as a sentence; empty when nothing failed."""
+    found = list(failures)
+    if not found:
+        return ""
+    (reason, _), *_ = Counter(failure.reason for failure in found).most_common(1)
+    message = next(failure.message for failure in found if failure.reason == reason)
+    told = shorten(message, LONGEST_MESSAGE, placeholder=" …")
+    return f"Most often {reason}: {told}" if told else f"Most often {reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestra_core.artifacts import ArtifactFolder
     from orchestra_core.datasets import Dataset
     from orchestra_core.experiment import Experiment
-    from orchestra_core.observation import Unit, UnitResult
+    from orchestra_core.observation import Failure, Unit, UnitResult
     from orchestra_core.outbound.door import Door
     from orchestra_core.plan import Configuration, Plan
     from orchestra_core.probing.figures import LoadReport
@@ -113,6 +113,8 @@ class ConfigurationEvidence:
     """What each of them cost, float64 (m,), in USD."""
     aggregate_only: bool = False
     """True: `scores` repeat the target's own mean, so differences between them have no spread."""
+    failed: tuple[Failure, ...] = ()
+    """Why, of each query that failed and was answered for at all."""
 
 
 @dataclass(frozen=True)

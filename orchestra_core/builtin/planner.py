@@ -12,6 +12,7 @@ from orchestra_core.hookspecs import hookimpl
 from orchestra_core.parameters import baseline_configuration, expand
 from orchestra_core.payloads import PlanRequest
 from orchestra_core.plan import Configuration, Plan, StagePlan
+from orchestra_core.scheduling.load import most_clients
 
 SMALLEST_RUNG = 5
 GRID_WARMUP = 2
@@ -153,6 +154,13 @@ def evaluations_allowed(configurations: int, sample: int, budget: float, first_r
 def _ab(experiment: Experiment, confirmation: tuple[str, ...]) -> StagePlan:
     first = experiment.stages.ab.sample
     rungs = tuple(block for block in (confirmation[:first], confirmation[first:]) if block)
+    clients, most = experiment.stages.ab.load.concurrency, most_clients(min(first, len(confirmation)))
+    if clients > most:
+        raise ExperimentError(
+            f"{clients} clients are never busy at once: A B B A gives an arm {most} queries at a time",
+            where="stages.ab.load.concurrency",
+            hint=f"Give at most {most}, or a larger stages.ab.sample.",
+        )
     requests = 2 * (len(confirmation) + first + AB_WARMUP)
     return StagePlan(name="ab", rungs=rungs, probes=first, warmup=AB_WARMUP, requests=requests)
 

@@ -33,15 +33,13 @@ def terminating() -> Iterator[None]:
 def tell(outcome: Outcome, home: Home, *, as_json: bool) -> None:
     """Print the outcome; with --debug, where its error came from."""
     from orchestra_core.cli.main import show_traceback
-    from orchestra_core.cli.output import print_json, silence_stdout
+    from orchestra_core.cli.output import print_json, reader_may_leave
     from orchestra_core.cli.result import as_content, show_outcome
 
     if outcome.error is not None and click.get_current_context().find_root().params["debug"]:
         show_traceback(outcome.error, asked=True)
-    try:
+    with reader_may_leave():
         if as_json:
             print_json(as_content(outcome))
         else:
             show_outcome(outcome, home)
-    except BrokenPipeError:  # a reader that has seen enough does not change how the run ended
-        silence_stdout()

@@ -44,7 +44,7 @@ def command(
     """
     from functools import partial
 
-    from orchestra_core.cli.output import print_json
+    from orchestra_core.cli.output import print_json, reader_may_leave
     from orchestra_core.comparing import compare_runs
     from orchestra_core.exit_codes import VERDICT_CODES
     from orchestra_core.plugins.calls import HookCalls
@@ -59,11 +59,12 @@ def command(
     calls = HookCalls(open_host(parse_selection(plugins)))
     chosen = (config_ids[0], config_ids[-1]) if config_ids else (None, None)
     found = compare_runs(folder, (first, second), partial(open_dataset, calls), chosen)
-    if as_json:
-        verdict = found.verdict.model_dump(mode="json")
-        print_json({**asdict(found), "common": found.verdict.queries, "verdict": verdict})
-    else:
-        _show(found)
+    with reader_may_leave():
+        if as_json:
+            verdict = found.verdict.model_dump(mode="json")
+            print_json({**asdict(found), "common": found.verdict.queries, "verdict": verdict})
+        else:
+            _show(found)
     click.get_current_context().exit(VERDICT_CODES[found.verdict.kind])
 
 

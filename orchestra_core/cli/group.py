@@ -28,12 +28,16 @@ COMMANDS = {
     "verify": "Recompute a run from its files, and compare.",
     "replay": "Go through a run again with nothing but its journal and stored results.",
     "compare": "Compare two runs on the queries they have in common.",
+    "winners": "Show and check the history of published winners.",
+    "export": "Write a run with all its files into one archive.",
+    "import": "Put a run from an archive into this home folder.",
+    "gc": "Remove old runs and what was left over.",
     "metrics": "Show figures of finished jobs, and write why requests failed.",
     "serve": "Serve runs over HTTP, with a page to watch them.",
     "memory": "Maintain the index over runs.",
     "completion": "Print the completion script for your shell.",
 }
-_PLURAL_MODULES = {"list": "runs"}
+_MODULES = {"list": "runs", "import": "import_run"}
 
 
 class LazyGroup(click.Group):
@@ -46,7 +50,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command by name; a plugin's when the core has none of that name."""
         if cmd_name in COMMANDS:
-            module = import_module(f"orchestra_core.cli.{_PLURAL_MODULES.get(cmd_name, cmd_name)}")
+            module = import_module(f"orchestra_core.cli.{_MODULES.get(cmd_name, cmd_name)}")
             command: click.Command = module.command
             return command
         from orchestra_core.cli.plugin_commands import plugin_commands

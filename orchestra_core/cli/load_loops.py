@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestra_core.artifacts import make_run_id
-from orchestra_core.cli.output import console, figure, print_json, print_table
+from orchestra_core.cli.output import console, figure, print_json, print_table, reader_may_leave
 from orchestra_core.errors import RunCancelled, TargetError
 from orchestra_core.payloads import LoadReportRequest
 from orchestra_core.probing.figures import LoadFigures, LoadReport
@@ -42,17 +42,13 @@ def one_load(session: Session, target: OpenTarget, wishes: Wishes, *, as_json: b
         found.append(probe.run())
         if interrupted := probe.interrupted:
             break
-    if as_json:
-        print_json(
-            {
-                "config_id": target.configuration.config_id,
-                "dataset": target.plan.dataset,
-                "loads": [figures.model_dump(mode="json") for figures in found],
-                "interrupted": interrupted,
-            }
-        )
-    else:
-        _show(target, found, interrupted=interrupted)
+    with reader_may_leave():
+        if as_json:
+            told = {"config_id": target.configuration.config_id, "dataset": target.plan.dataset}
+            loads = [figures.model_dump(mode="json") for figures in found]
+            print_json({**told, "loads": loads, "interrupted": interrupted})
+        else:
+            _show(target, found, interrupted=interrupted)
     if interrupted:
         return RunCancelled.exit_code
     return 0 if all(figures.answered for figures in found) else TargetError.exit_code
@@ -70,10 +66,11 @@ def search(session: Session, target: OpenTarget, wishes: Wishes, *, as_json: boo
     hunt.run(_tell_step)
     report = hunt.report(f"load-{make_run_id(target.plan.experiment.name)}")
     written = _write(session, report) if report.steps else []
-    if as_json:
-        print_json({**report.model_dump(mode="json"), "artifacts": written})
-    else:
-        _show_search(target, report, written)
+    with reader_may_leave():
+        if as_json:
+            print_json({**report.model_dump(mode="json"), "artifacts": written})
+        else:
+            _show_search(target, report, written)
     if report.ended == "interrupted":
         return RunCancelled.exit_code
     if report.highest_rate is not None:

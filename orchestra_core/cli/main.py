@@ -77,6 +77,7 @@ def show_usage_error(error: click.ClickException, *, as_json: bool = False) -> N
 
 
 def _print_json_error(described: Mapping[str, object]) -> None:
-    import json
+    from orchestra_core.cli.output import print_json, reader_may_leave
 
-    click.echo(json.dumps({"error": described}, indent=2, ensure_ascii=False))
+    with reader_may_leave():
+        print_json({"error": described})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -22,6 +23,15 @@ def print_json(content: Any) -> None:
 def silence_stdout() -> None:
     """Let whatever is still to be printed go nowhere, after the reader of a pipe has left."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Print inside it: a reader of a pipe that has seen enough does not change the exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence_stdout()
 
 
 def console(*, stderr: bool = False) -> Console:

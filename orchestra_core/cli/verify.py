@@ -45,15 +45,20 @@ def command(run_id: str, home: Path | None, as_json: bool, plugins: tuple[str, .
 
 def tell_ledger(ledger: Ledger, *, as_json: bool) -> None:
     """Print what was found, and exit accordingly."""
-    from orchestra_core.cli.output import print_json
+    from orchestra_core.cli.output import print_json, reader_may_leave
 
-    if as_json:
-        found = [asdict(finding) for finding in ledger.findings]
-        told = {"run_id": ledger.run_id, "agrees": not ledger.findings}
-        print_json({**told, "checked": dict(ledger.checked), "findings": found})
-    else:
-        _show(ledger)
+    with reader_may_leave():
+        if as_json:
+            print_json(_content(ledger))
+        else:
+            _show(ledger)
     click.get_current_context().exit(ledger.exit_code)
+
+
+def _content(ledger: Ledger) -> dict[str, object]:
+    found = [asdict(finding) for finding in ledger.findings]
+    told = {"run_id": ledger.run_id, "agrees": not found, "checked": dict(ledger.checked)}
+    return {**told, "findings": found}
 
 
 def _show(ledger: Ledger) -> None:

@@ -18,7 +18,7 @@ from orchestra_core.errors import MisalignedQueries
 from orchestra_core.evaluation import job_files
 from orchestra_core.evaluation.latency import latency_metrics, mean_breakdown, timed, timed_requests
 from orchestra_core.evaluation.metrics import Scorer, Scores
-from orchestra_core.observation import LatencySample, Observation
+from orchestra_core.observation import Failure, LatencySample, Observation
 from orchestra_core.plan import Configuration
 from orchestra_core.report import JobSummary, Metrics
 
@@ -67,6 +67,11 @@ class Job:
     def failures(self) -> Counter[str]:
         """Reason → count, over queries."""
         return Counter(reason for q in self.query_ids if (reason := self.failure_of(q)))
+
+    @property
+    def failed(self) -> tuple[Failure, ...]:
+        """Why queries failed, in the order asked; without those that have no observation."""
+        return tuple(o.failure for o in self.observations.values() if o.failure is not None)
 
     def failure_of(self, query_id: str) -> str | None:
         """Why a query has no ranking; None when it has one."""

@@ -68,11 +68,17 @@ def entries(home: Home, make: Callable[[Home, str], Entry] | None = None) -> lis
     return sorted(found, key=lambda e: (str(e["started_at"] or e["last_event_at"]), str(e["run_id"])))
 
 
-def altered_entries(home: Home, run_id: str) -> list[Path]:
-    """The index's files that say of a run what its journal does not; those not there say nothing."""
+def altered_entries(home: Home, run_id: str, *, ended: bool = True) -> list[Path]:
+    """The index's files that say of a run what its journal does not; those not there say nothing.
+
+    Of a run that has not `ended`, an entry made when its journal was shorter is only stale.
+    """
     fresh = make_entry(home, run_id)
     index = home.reports / "memory" / "index.jsonl"
     expected = {home.memory(run_id): json_bytes(fresh), index: _index_line(fresh).encode()}
+    known = _read_index(home).get(run_id, {})
+    if not ended and known.get("journal_bytes", 0) < fresh["journal_bytes"]:
+        return []
     return [
         path
         for path, content in expected.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ _ANEW = frozenset(
         *(EventType.RUN_STARTED, EventType.RUN_RESUMED, EventType.HEALTH_OK, EventType.HEALTH_FAIL),
         *(EventType.RETRY, EventType.ALIAS_APPLIED, EventType.RUNNER_TIMEOUT),
         *(EventType.UNIT_STARTED, EventType.UNIT_DONE, EventType.ARTIFACT_WRITTEN),
+        *(EventType.POLICY_INTENT, EventType.POLICY_APPLIED, EventType.POLICY_ROLLED_BACK),
     }
 )
 """What is true of one sitting only, or is found by other means."""
@@ -47,6 +48,8 @@ class Past:
     """Keys of all units that were ever begun."""
     deaths: Counter[str] = field(default_factory=Counter)
     """Unit key → how often the process died while the unit was being asked."""
+    applied: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Plugin → what it said when it applied its policy, unless that was rolled back."""
     keyless: int = 0
     """Units of an older version, whose results were not kept."""
     _events: dict[str, deque[Event]] = field(default_factory=lambda: defaultdict(deque))
@@ -102,20 +105,30 @@ class Past:
         if kind == EventType.RUN_RESUMED:
             self._begin_again()
         self.state.apply(event)
-        if kind == EventType.RUN_STARTED:
-            self.started = event
-        elif kind == EventType.UNIT_STARTED:
-            self._open.add(payload["unit"])
-            self.attempted.add(payload["unit"])
-        elif kind in UNITS:
-            self._add_unit(event)
-        elif kind in JOBS:
-            self._jobs[payload["job_id"]] = event
-        elif kind in ENDINGS:
-            self._open.clear()  # interrupted, but it killed nobody
+        if kind in _FILING:
+            _FILING[kind](self, event)
         if kind not in _ANEW:
             self._events[_canonical(kind, payload)].append(event)
             self._slots[_slot(kind, payload)] += 1
+
+    def _begin(self, event: Event) -> None:
+        self.started = event
+
+    def _begin_unit(self, event: Event) -> None:
+        self._open.add(event.payload["unit"])
+        self.attempted.add(event.payload["unit"])
+
+    def _end(self, _event: Event) -> None:
+        self._open.clear()  # interrupted, but it killed nobody
+
+    def _add_job(self, event: Event) -> None:
+        self._jobs[event.payload["job_id"]] = event
+
+    def _add_policy(self, event: Event) -> None:
+        self.applied[event.payload["plugin"]] = event.payload
+
+    def _drop_policy(self, event: Event) -> None:
+        self.applied.pop(event.payload["plugin"], None)
 
     def _add_unit(self, event: Event) -> None:
         key = event.payload.get("unit")
@@ -147,6 +160,17 @@ class Past:
                 if not stands(event, step):
                     self._slots[_slot(event.event_type, event.payload)] -= 1
             self._events[name] = kept
+
+
+_FILING: dict[EventType, Callable[[Past, Event], None]] = {
+    EventType.RUN_STARTED: Past._begin,  # noqa: SLF001 - its own module
+    EventType.UNIT_STARTED: Past._begin_unit,  # noqa: SLF001
+    **dict.fromkeys(UNITS, Past._add_unit),  # noqa: SLF001
+    **dict.fromkeys(ENDINGS, Past._end),  # noqa: SLF001
+    **dict.fromkeys(JOBS, Past._add_job),  # noqa: SLF001
+    EventType.POLICY_APPLIED: Past._add_policy,  # noqa: SLF001
+    EventType.POLICY_ROLLED_BACK: Past._drop_policy,  # noqa: SLF001
+}
 
 
 def read_past(events: Iterable[Event], *, resuming: bool = True) -> Past:

@@ -77,6 +77,10 @@ class Recorder:
         """What the journal says already of a job, where that is of more queries."""
         return self.past.fuller_job(job_id, queries) if self.past else None
 
+    def applied_policy(self, plugin: str) -> Mapping[str, Any] | None:
+        """What POLICY_APPLIED says of a plugin whose policy is in force already."""
+        return self.past.applied.get(plugin) if self.past else None
+
     def refold(self) -> None:
         """Fold the state anew from the file, after an interrupt that may have come between the two."""
         with self._lock:

@@ -23,6 +23,10 @@ PATIENCE_S = 1.0
 """An arrival that found no free client for so long is not sent any more: it failed, `saturated`."""
 BLOCK_S = 1.0
 """How long one arm of a comparison is asked before it is the other's turn, where queries suffice."""
+PER_CLIENT = 4
+"""Queries in a block for each client of a closed load, where queries suffice."""
+TURNS = 4
+"""How often, at least, it is each arm's turn, if there are queries enough."""
 FAREWELL_S = 1.0
 """How long a probe that was abandoned waits for requests that are under way."""
 UNFINISHED = "unfinished"
@@ -73,12 +77,18 @@ def arrival_times(count: int, load: Load) -> list[float]:
 def block_size(load: Load, queries: int, smallest: int) -> int:
     """How many of `queries` one arm is asked before it is the other's turn.
 
-    `smallest` under a closed load. An open one needs `BLOCK_S` of arrivals, or no queue could form; but
-    there must be four turns for each: A B B A A B B A.
+    At least `smallest`, and enough for the load to be what it says: `BLOCK_S` of arrivals under an open
+    one, or no queue could form; `PER_CLIENT` queries for each client of a closed one, since all of them
+    are busy only until the block's last query is taken. But a quarter of the queries at most, so that
+    there are `TURNS` for each arm: A B B A A B B A.
     """
-    if load.mode == "closed":
-        return smallest
-    return max(smallest, min(ceil(load.rate * BLOCK_S), ceil(queries / 4)))
+    needed = PER_CLIENT * load.concurrency if load.mode == "closed" else ceil(load.rate * BLOCK_S)
+    return max(1, min(max(smallest, needed), queries // TURNS))
+
+
+def most_clients(queries: int) -> int:
+    """How many clients of a closed load can be busy at once in a block of so many `queries`."""
+    return max(1, queries // TURNS)
 
 
 class _Stopped:

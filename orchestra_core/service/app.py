@@ -14,6 +14,7 @@ from orchestra_core import __version__
 from orchestra_core.service.gate import Gate
 from orchestra_core.service.metrics import Measured, Metrics
 from orchestra_core.service.options import ServiceOptions
+from orchestra_core.service.pages import Pages, pages
 from orchestra_core.service.problems import Problem, install
 from orchestra_core.service.routes import api, surroundings
 from orchestra_core.service.service import Service
@@ -34,6 +35,7 @@ def create_app(options: ServiceOptions, hosts: Callable[[], Collection[str]] | N
         service = Service(options)
         app.state.service = service
         app.state.metrics = Metrics(service)
+        app.state.pages = Pages(service)
         await service.open()
         try:
             yield
@@ -52,6 +54,7 @@ def create_app(options: ServiceOptions, hosts: Callable[[], Collection[str]] | N
     )
     app.include_router(api)
     app.include_router(surroundings)
+    app.include_router(pages)
     install(app)
     answered = hosts or (lambda: options.hosts(options.port))
     app.add_middleware(Gate, hosts=answered, token=options.token)

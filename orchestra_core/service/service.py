@@ -24,6 +24,7 @@ from orchestra_core.service.errors import (
     RunNotActive,
     RunNotBegun,
     RunNotResumable,
+    ServiceError,
 )
 from orchestra_core.service.following import Follower, Followers
 from orchestra_core.service.models import RunBody
@@ -50,6 +51,7 @@ class Service:
         self.desk = Desk(options)
         self.streams = Streams(self.followers, self.goes_on)
         self._accepting = asyncio.Lock()
+        self._own: dict[str, Any] = {}
         self._entries: dict[tuple[str, int], Mapping[str, Any]] = {}
         self._statuses: dict[str, tuple[tuple[object, ...], bytes]] = {}
 
@@ -70,6 +72,15 @@ class Service:
     async def plan(self, body: RunBody) -> dict[str, Any]:
         """What the desk answers. Raises Busy, DeskFailed."""
         return await self.desk.plan(body)
+
+    async def own(self) -> dict[str, Any]:
+        """The service's own experiment, for the form; asked once, and again after an error."""
+        if "ok" not in self._own:
+            try:
+                self._own = await self.desk.own()
+            except ServiceError as error:
+                return {"error": error.as_payload()}
+        return self._own
 
     async def accept(
         self, body: RunBody, key: str | None, planned: Mapping[str, Any]
@@ -127,7 +138,11 @@ class Service:
         follower = await self.follower(run_id)
         order = self.pool.orders.get(run_id)
         status = self.state_of(follower)
-        if order is None or status not in {"interrupted", "cancelled", "failed"} or not follower.exists:
+        if (
+            order is None
+            or status not in {"interrupted", "cancelled", "failed", "early_stopped"}
+            or not follower.exists
+        ):
             told = f"the run is {status}" if order else "the run was not started by this service"
             hint = "" if order else f"Go on with it by hand: orchestra resume {run_id}"
             raise RunNotResumable(f"there is nothing to resume: {told}", hint=hint)

@@ -16,7 +16,7 @@ from orchestra_core.service.orders import Order
 
 BRIEF_EVENTS = 30
 BRIEF_DECISIONS = 20
-_UNTOLD = frozenset({EventType.UNIT_DONE, EventType.JOB_DONE})
+_UNTOLD = frozenset({EventType.UNIT_STARTED, EventType.UNIT_DONE, EventType.JOB_DONE})
 _DECISION = ("kind", "rule", "reason", "stage", "rung", "plugin")
 _VERDICT = ("kind", "reason", "metric", "baseline", "challenger", "queries", "queries_needed")
 _MODES = {"smoke": "smoke", "grid": "grid", "ab": "ab"}
@@ -81,10 +81,12 @@ def mode_of(state: RunState) -> str:
     return _MODES.get(str(stages[-1]["name"]), "full")
 
 
-def brief_events(recent: Iterable[Event], state: RunState) -> list[dict[str, Any]]:
+def brief_events(
+    recent: Iterable[Event], state: RunState, most: int = BRIEF_EVENTS
+) -> list[dict[str, Any]]:
     """The last events that mean something to people, oldest first."""
     told = (event for event in reversed(list(recent)) if event.event_type not in _UNTOLD)
-    return [brief_event(event, state) for event in islice(told, BRIEF_EVENTS)][::-1]
+    return [brief_event(event, state) for event in islice(told, most)][::-1]
 
 
 def brief_event(event: Event, state: RunState) -> dict[str, Any]:

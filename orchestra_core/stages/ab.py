@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import accumulate
 
+from orchestra_core.errors import BudgetExhausted
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.report import Verdict
 from orchestra_core.scheduling.load import block_size
 from orchestra_core.stages.context import RunContext, refuse_dead_target
-from orchestra_core.stages.verdict import decide, nothing_to_compare
+from orchestra_core.stages.verdict import decide, errors_of, nothing_to_compare
 
 INTERLEAVE = 10
 
@@ -49,10 +51,18 @@ def _compare(context: RunContext, baseline: str, challenger: str) -> Verdict:
 def _asked(
     context: RunContext, jobs: dict[str, Job], baseline: str, challenger: str
 ) -> Iterator[tuple[Job, Job]]:
-    """Both arms after each further block of queries; the first block is timed too."""
-    stage = context.plan.stage("ab")
-    for look, block in enumerate(stage.rungs):
-        context.evaluate(jobs, "ab", look, block)
+    """Both arms after each further block of queries; the first block is timed too.
+
+    A limit that is reached before a later look ends the A/B with what was judged until then.
+    """
+    stage, judged = context.plan.stage("ab"), accumulate(errors_of(context.plan), initial=0.0)
+    for look, (block, spent) in enumerate(zip(stage.rungs, judged, strict=False)):
+        try:
+            context.evaluate(jobs, "ab", look, block)
+        except BudgetExhausted:
+            if not spent:  # no look could test so far, so there is no verdict to keep
+                raise
+            return
         refuse_dead_target(jobs.values(), block)
         if look == 0 and not any(job.aggregate_only for job in jobs.values()):
             _probe_interleaved(context, jobs, baseline, challenger, block[: stage.probes])

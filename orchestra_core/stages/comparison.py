@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,10 +10,12 @@ from orchestra_core.evaluation.jobs import Job
 from orchestra_core.evaluation.latency import PERCENTILES
 from orchestra_core.evaluation.metrics import metric_names
 from orchestra_core.experiment import Margin
+from orchestra_core.observation import LatencySample
 from orchestra_core.report import MetricDifference
 from orchestra_core.statistics.judging import Arms
 from orchestra_core.statistics.paired import (
     PairedDifference,
+    endless_percentile,
     paired_difference,
     percentile_difference,
 )
@@ -32,20 +34,22 @@ def arms_of(baseline: Job, challenger: Job, objective: str) -> Arms:
 def timing_rows(
     baseline: Job, challenger: Job, margins: Mapping[str, Margin], confidence: float, seed: int
 ) -> list[MetricDifference]:
-    """Latency percentiles and cost, over the queries that both arms answered in the probe.
+    """Latency percentiles and cost, over the queries that both arms were asked in the probe.
 
-    Empty when fewer than two were. Raises StatisticsError.
+    A request that failed is endlessly slow, and so then may be a percentile or an end of its interval:
+    None. Costs are of queries that both answered. Empty below two queries. Raises StatisticsError.
     """
-    pairs = list(_timed_pairs(baseline, challenger))
+    pairs = timed_pairs(baseline, challenger)
     if len(pairs) < 2:
         return []
     rows = []
-    a, b = np.array([pair[:2] for pair in pairs]).T
+    a, b = (np.array([_milliseconds(sample) for sample in arm]) for arm in zip(*pairs, strict=True))
     for metric, percentile in PERCENTILES.items():
         d = percentile_difference(a, b, percentile, confidence=confidence, seed=seed)
-        figures = float(np.percentile(a, percentile)), float(np.percentile(b, percentile))
+        figures = float(endless_percentile(a, percentile)), float(endless_percentile(b, percentile))
         rows.append(_row(metric, figures, d, None, "ms", confidence, margins.get(metric)))
-    costs = [pair[2:] for pair in pairs if pair[2] is not None and pair[3] is not None]
+    costs = [(one.cost, other.cost) for one, other in pairs if not (one.failure or other.failure)]
+    costs = [pair for pair in costs if None not in pair]
     if len(costs) >= 2:
         x, y = np.array(costs, dtype=np.float64).T
         d = paired_difference(x, y, confidence=confidence, seed=seed, span=None)
@@ -54,15 +58,18 @@ def timing_rows(
     return rows
 
 
-def _timed_pairs(
-    baseline: Job, challenger: Job
-) -> Iterator[tuple[float, float, float | None, float | None]]:
-    """(latency, latency, cost, cost) of every query that both arms answered in the probe."""
-    timed = {s.query_id: s for s in challenger.samples if s.failure is None}
-    for sample in baseline.samples:
-        other = timed.get(sample.query_id)
-        if sample.failure is None and other is not None:
-            yield sample.latency_ms, other.latency_ms, sample.cost, other.cost
+def timed_pairs(baseline: Job, challenger: Job) -> Sequence[tuple[LatencySample, LatencySample]]:
+    """The samples of every query that both arms were asked in the probe, answered or not."""
+    timed = {sample.query_id: sample for sample in challenger.samples}
+    return [(s, timed[s.query_id]) for s in baseline.samples if s.query_id in timed]
+
+
+def _milliseconds(sample: LatencySample) -> float:
+    return sample.latency_ms if sample.failure is None else np.inf
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _row(
@@ -76,13 +83,13 @@ def _row(
 ) -> MetricDifference:
     return MetricDifference(
         metric=metric,
-        baseline=figures[0],
-        challenger=figures[1],
-        delta=difference.delta,
-        ci_low=difference.ci_low,
-        ci_high=difference.ci_high,
+        baseline=_finite(figures[0]),
+        challenger=_finite(figures[1]),
+        delta=_finite(difference.delta),
+        ci_low=_finite(difference.ci_low),
+        ci_high=_finite(difference.ci_high),
         p_value=p_value,
         unit=unit,
         confidence=confidence,
-        margin=None if margin is None else margin.allowed(figures[0]),
+        margin=None if margin is None else _finite(margin.allowed(figures[0])),
     )

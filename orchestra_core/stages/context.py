@@ -15,7 +15,7 @@ from orchestra_core.evaluation.metrics import Scorer
 from orchestra_core.fingerprints import changes
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.recorder import Recorder
-from orchestra_core.observation import Observation, Query
+from orchestra_core.observation import Observation, Query, most_frequent
 from orchestra_core.payloads import RungEvidence
 from orchestra_core.plan import Configuration, Plan, StageName
 from orchestra_core.plugins.calls import HookCalls
@@ -140,6 +140,8 @@ def refuse_dead_target(jobs: Collection[Job], query_ids: Sequence[str]) -> None:
     if reasons.total() < len(jobs) * len(query_ids):
         return
     listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+    if told := most_frequent(failure for job in jobs for failure in job.failed):
+        listed += f". {told}"
     raise TargetError(
         f"every one of {reasons.total()} requests failed: {listed}",
         hint="Look at the target; .runs/ holds each request's own message.",

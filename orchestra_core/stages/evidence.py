@@ -66,4 +66,5 @@ def _of_job(job: Job, objective: str) -> ConfigurationEvidence:
         latencies_ms=timed(job.timed_items()),
         costs=np.array([i.cost for i in job.timed_items() if i.cost is not None and i.failure is None]),
         aggregate_only=job.aggregate_only,
+        failed=job.failed,
     )

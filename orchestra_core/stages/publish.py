@@ -72,9 +72,12 @@ def record_rulings(recorder: Recorder, point: str, rulings: list[Ruling]) -> Non
 
 def _apply_policies(context: RunContext, winner: Winner, asked: list[Asked]) -> None:
     """Ask plugin by plugin; `asked` grows before each, so that one that fails half-way is undone."""
-    history = read_history(context.home)
+    history = [record for record in read_history(context.home) if record["run_id"] != context.run_id]
     request = PolicyRequest(context.run_id, winner, history[-1] if history else None)
     for plugin in context.calls.policy_plugins():
+        if (applied := context.recorder.applied_policy(plugin)) is not None:
+            asked.append((plugin, applied["undo"]))
+            continue
         context.recorder.record(
             EventType.POLICY_INTENT, {"plugin": plugin, "config_id": winner.config_id}
         )

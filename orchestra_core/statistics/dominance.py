@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from orchestra_core.statistics.feasibility import no_cheaper
 from orchestra_core.statistics.pareto import front
-from orchestra_core.statistics.racing import Flags, Matrix, RaceStep, log_wealth, settled
+from orchestra_core.statistics.racing import Eligible, Flags, Matrix, RaceStep, log_wealth, settled
 
 Samples = NDArray[np.float64]
 
@@ -42,18 +42,19 @@ def front_step(
     delta: float,
     keep_at_most: int | None,
     alike: Matrix,
-    eligible: Flags,
+    eligible: Eligible | None,
     cheapest: Callable[[Sequence[int]], int],
 ) -> RaceStep:
     """Drop what is dominated, then twins; then, to keep a budget, what is behind the front.
 
     The arguments are those of `racing.race_step`. Nobody who is on the front as measured is forced
     out; behind it, fronts are peeled off one by one (non-dominated sorting; Deb et al. 2002, IEEE
-    Transactions on Evolutionary Computation 6), by mean within each. Rows that are not `eligible`
-    dominate nobody, and come last.
+    Transactions on Evolutionary Computation 6), by mean within each. Rows that may not lead come last.
     """
-    may_lead = eligible if eligible.any() else np.ones(len(scores), dtype=bool)
-    certain = dominated_beyond_doubt(scores, burden, delta, may_lead)
+    free = np.ones(len(scores), dtype=bool)
+    may_lead = free if eligible is None or not eligible.lead.any() else eligible.lead
+    prove = free if eligible is None else eligible.prove
+    certain = dominated_beyond_doubt(scores, burden, delta, prove)
     # The finer metric orders what the objective ties, as it does for everybody on a few queries.
     means = np.stack([scores.mean(axis=1), finer.mean(axis=1)])
     quality = np.unique(means, axis=1, return_inverse=True)[1]
@@ -71,7 +72,7 @@ def front_step(
     )
 
 
-def dominated_beyond_doubt(scores: Matrix, burden: Burden, delta: float, may_lead: Flags) -> list[int]:
+def dominated_beyond_doubt(scores: Matrix, burden: Burden, delta: float, prove: Flags) -> list[int]:
     """Rows that some row on the front beats in quality while typically no cheaper, both beyond doubt.
 
     A row is dropped for another one only when both are shown: that it is worse, by betting (see
@@ -85,7 +86,7 @@ def dominated_beyond_doubt(scores: Matrix, burden: Burden, delta: float, may_lea
     materially cheaper by the figure as measured stays, whatever is typical.
     """
     means, pairs = scores.mean(axis=1), max(1, burden.field * (burden.field - 1))
-    chosen = np.flatnonzero(may_lead)
+    chosen = np.flatnonzero(prove)
     rivals = [int(chosen[i]) for i in front([(means[j], burden.figures[j]) for j in chosen])]
     found: set[int] = set()
     for rival in rivals:

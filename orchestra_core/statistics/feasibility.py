@@ -1,10 +1,10 @@
-"""Is a configuration confidently beyond a limit? A percentile by counting, a mean by Student's t."""
+"""Is a configuration beyond a limit, or within it, surely? Percentiles by counting, means by t."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtrc, stdtrit
+from scipy.special import bdtr, bdtrc, stdtrit
 
 Samples = NDArray[np.float64]
 _TINY = 1e-12
@@ -23,16 +23,33 @@ def percentile_exceeds(samples: Samples, limit: float, percentile: float, error:
     return bool(bdtrc(above - 1, samples.size, 1 - percentile / 100) <= error)
 
 
+def percentile_within(samples: Samples, limit: float, percentile: float, error: float) -> bool:
+    """Whether the true percentile is at most `limit`, wrong with a chance of at most `error`.
+
+    The sign test of `percentile_exceeds` the other way round: were the percentile above the limit, each
+    sample would exceed it with a chance of at least 1 - percentile/100. For a p95 at an error of 1e-4
+    no fewer than 180 samples will do, however fast they were: nobody knows what the slowest take.
+    """
+    above = int((samples > limit).sum())
+    return bool(bdtr(above, samples.size, 1 - percentile / 100) <= error)
+
+
 def mean_exceeds(samples: Samples, limit: float, error: float) -> bool:
     """Whether the true mean lies above `limit`, by the one-sided bound of Student's t at `error`.
 
     `samples`: float64 (n,); fewer than two say nothing.
     """
-    size = samples.size
-    if size < 2:
-        return False
-    spread = float(samples.std(ddof=1)) / np.sqrt(size)
-    return bool(samples.mean() - stdtrit(size - 1, 1 - error) * spread > limit)
+    return samples.size >= 2 and -_upper(-samples, error) > limit
+
+
+def _upper(samples: Samples, error: float) -> float:
+    spread = float(samples.std(ddof=1)) / np.sqrt(samples.size)
+    return float(samples.mean() + stdtrit(samples.size - 1, 1 - error) * spread)
+
+
+def mean_within(samples: Samples, limit: float, error: float) -> bool:
+    """Whether the true mean is at most `limit`: `mean_exceeds` the other way round."""
+    return samples.size >= 2 and _upper(samples, error) <= limit
 
 
 def no_cheaper(one: Samples, other: Samples, material: float, error: float) -> bool:

@@ -16,6 +16,8 @@ RESAMPLES = 9999
 CELLS_AT_ONCE = 4_000_000
 """Resampled values held in memory at a time (32 MB)."""
 _EXACT = 13
+_HUGE = 1e300
+"""Stands for infinity where figures are interpolated, which infinity does not bear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def percentile_difference(
 
     Both arrays are float64 of shape (n,), in ms, aligned: the i-th entries timed the same query. They
     are in the order of time, and whole stretches are resampled, since neighbours in a queue are alike.
+    A request that failed is infinite; so then may be any figure. An endless challenger is infinitely
+    worse, whatever the baseline.
     Raises MisalignedQueries, TooFewQueries. Interval: circular block bootstrap (Politis & Romano
     1992); the p-value is None.
     """
@@ -118,14 +122,20 @@ def percentile_difference(
     places = resampled_stretches(baseline.size, np.random.default_rng(seed))
     found = np.concatenate([_apart(baseline[at], challenger[at], percentile) for at in places])
     tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(found, [tail, 100 - tail])
+    low, high = (float(endless_percentile(found, place)) for place in (tail, 100 - tail))
     delta = float(_apart(baseline, challenger, percentile))
-    return PairedDifference(delta, float(low), float(high), None)
+    return PairedDifference(delta, low, high, None)
+
+
+def endless_percentile(values: Scores, percentile: float) -> NDArray[np.float64]:
+    """A percentile over the last axis, by linear interpolation, of figures that may be infinite."""
+    found = np.percentile(np.clip(values, -_HUGE, _HUGE), percentile, axis=-1)
+    return np.where(np.abs(found) < _HUGE / 1e9, found, np.copysign(np.inf, found))
 
 
 def _apart(baseline: Scores, challenger: Scores, percentile: float) -> NDArray[np.float64]:
-    high: NDArray[np.float64] = np.percentile(challenger, percentile, axis=-1)
-    return high - np.percentile(baseline, percentile, axis=-1)
+    slow, quick = endless_percentile(challenger, percentile), endless_percentile(baseline, percentile)
+    return np.where(np.isinf(slow), np.inf, slow - np.where(np.isinf(slow), 0.0, quick))
 
 
 def _check(baseline: Scores, challenger: Scores) -> None:

@@ -28,6 +28,16 @@ class RaceStep:
     forced: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """What limits of the objective allow each row; bool (n_configurations,)."""
+
+    lead: Flags
+    """Who keeps them as measured; the others come last, unless that is everybody."""
+    prove: Flags
+    """Who keeps them for certain; nobody is beaten by any other, since a measure may be luck."""
+
+
 def beaten_beyond_doubt(
     scores: Matrix, delta: float, field: int, may_lead: Flags | None = None
 ) -> list[int]:
@@ -36,13 +46,14 @@ def beaten_beyond_doubt(
     `scores`: float64 of shape (n_configurations, n_queries), values 0..1, columns are queries.
     `delta`: chance that the race ever names the true best, whenever and however often it is asked;
     `field`: configurations that entered the race, over whose pairs the chance is shared; `may_lead`:
-    bool (n_configurations,), rows that the leader may be one of; any by default.
+    bool (n_configurations,), rows that the leader may be one of; any by default, and where there are
+    none nobody is beaten.
     Against each row, the leader bets on their paired difference; a row is beaten when the bettor's
     wealth exceeds (field - 1) / delta. Wealth is a mixture over fixed bets, a nonnegative martingale
     when the row is no worse, so Ville's inequality bounds it at all times at once (Waudby-Smith &
     Ramdas 2024, "Estimating means of bounded random variables by betting").
     """
-    if len(scores) < 2:
+    if len(scores) < 2 or (may_lead is not None and not may_lead.any()):
         return []
     means = scores.mean(axis=1)
     leader = int((means if may_lead is None else np.where(may_lead, means, -np.inf)).argmax())
@@ -69,7 +80,7 @@ def race_step(
     field: int,
     keep_at_most: int | None,
     alike: Matrix | None = None,
-    eligible: Flags | None = None,
+    eligible: Eligible | None = None,
     cheapest: Callable[[Sequence[int]], int] = min,
 ) -> RaceStep:
     """Drop what is beaten, then what is as good as another; then, to keep a budget, the weaker part.
@@ -79,18 +90,19 @@ def race_step(
     finer metric orders what the objective ties. `alike`: probability that two rows are equivalent,
     float64 (n, n), see `neighbours.equivalence`; None: no two are. Rows that are so with 1 - delta
     collapse to the one that `cheapest` names. Where `keep_at_most` is less than what is left, probable
-    twins of a better row go first, then the weaker. `eligible`: bool (n,), rows that may lead; the
-    others prove nothing against anybody, and come last. Rows come in plan order, which breaks the last
-    ties. Raises ValueError when the shapes differ.
+    twins of a better row go first, then the weaker. `eligible`: what limits allow each row; None: there
+    are none. Rows come in plan order, which breaks the last ties. Raises ValueError when the shapes
+    differ.
     """
     if scores.shape != finer.shape:
         raise ValueError(f"shapes differ: {scores.shape} and {finer.shape}")
-    may_lead = np.ones(len(scores), dtype=bool) if eligible is None or not eligible.any() else eligible
+    free = np.ones(len(scores), dtype=bool)
+    may_lead = free if eligible is None or not eligible.lead.any() else eligible.lead
     means, finer_means = scores.mean(axis=1), finer.mean(axis=1)
     by_mean = sorted(range(len(scores)), key=lambda i: (not may_lead[i], -means[i], -finer_means[i], i))
     return settled(
         by_mean,
-        beaten_beyond_doubt(scores, delta, field, may_lead),
+        beaten_beyond_doubt(scores, delta, field, free if eligible is None else eligible.prove),
         np.eye(len(scores)) if alike is None else alike,
         sure=1 - delta,
         keep_at_most=keep_at_most,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from orchestra_core.experiment import Margin
 from orchestra_core.report import MetricDifference, VerdictKind
@@ -29,7 +30,8 @@ def settle(
 
     The interval agrees with its randomisation test (`paired_difference`). win: it lies above zero and
     every margin is shown to hold. regression: it lies below zero, or a margin is broken beyond doubt.
-    no_difference: it lies within ±epsilon. Else inconclusive.
+    no_difference: it lies within ±epsilon. Else inconclusive. A row without an upper end is endless, so
+    its margin is not shown to hold.
     """
     low, high = quality.ci_low or 0.0, quality.ci_high or 0.0
     shown = f"{quality.metric} {quality.delta or 0.0:+.4f} [{low:+.4f}, {high:+.4f}]"
@@ -49,13 +51,17 @@ def _with_margins(
     warnings: list[str] = []
     for metric, margin in margins.items():
         row = rows.get(metric)
-        if row is None or row.ci_high is None or row.ci_low is None or row.baseline is None:
+        if row is None:
             warnings.append(f"{metric} was not measured, so its margin was not checked")
             continue
+        if row.ci_high is None or row.baseline is None:
+            reason = f"{shown}, but {metric} may be endless: timed requests failed"
+            return Settled("inconclusive", reason, False, tuple(warnings))
         allowed = margin.allowed(row.baseline)
-        told = f"{metric} {row.delta or 0.0:+.4g} [{row.ci_low:+.4g}, {row.ci_high:+.4g}]"
+        low = -inf if row.ci_low is None else row.ci_low
+        told = f"{metric} {row.delta or 0.0:+.4g} [{low:+.4g}, {row.ci_high:+.4g}]"
         limit = f"allowed +{allowed:.4g}"
-        if row.ci_low > allowed:
+        if low > allowed:
             reason = f"{shown}, but {told} is worse than {limit}"
             return Settled("regression", reason, False, tuple(warnings))
         if row.ci_high > allowed:

@@ -12,10 +12,11 @@ from orchestra_core.fingerprints import fingerprint_of
 from orchestra_core.journal.reporting import plan_of
 from orchestra_core.plan import Plan
 from orchestra_core.report import PluginRecord
-from orchestra_core.verification.files import check_artifacts, check_history, check_index, check_units
+from orchestra_core.verification.files import check_artifacts, check_history, check_units
 from orchestra_core.verification.jobs import check_jobs
 from orchestra_core.verification.journal import Story, check_journal
 from orchestra_core.verification.ledger import Ledger
+from orchestra_core.verification.remains import check_index, check_remains
 from orchestra_core.verification.stages import Evidence, check_stages, check_winner
 
 
@@ -31,6 +32,9 @@ def verify_run(home: Home, run_id: str, open_dataset: Callable[[str], Dataset]) 
     check_artifacts(ledger, home, story)
     check_units(ledger, home, story)
     check_history(ledger, home, story)
+    check_remains(ledger, home, story)
+    if journal_is_sound:
+        check_index(ledger, home, story)
     try:
         plan = plan_of(story.state)
     except (RunNotFound, ValueError) as error:  # pydantic's errors are ValueErrors
@@ -38,8 +42,6 @@ def verify_run(home: Home, run_id: str, open_dataset: Callable[[str], Dataset]) 
         ledger.missing(story.file, f"the plan cannot be read, so nothing was recomputed: {error}")
         return ledger
     _check_figures(ledger, home, story, plan, _dataset(ledger, plan, open_dataset))
-    if journal_is_sound and story.state.status != "running":
-        check_index(ledger, home)
     return ledger
 
 

@@ -1,17 +1,17 @@
-"""Files beside the jobs: artifacts by hash, the chained history of winners, the index over runs."""
+"""Files beside the jobs: artifacts and units by hash, the chained history of winners."""
 
 from __future__ import annotations
 
 from orchestra_core.artifacts import Home, json_bytes
 from orchestra_core.errors import StorageError
 from orchestra_core.history import Record, broken_records, read_history
-from orchestra_core.journal.memory import altered_entries
+from orchestra_core.journal.lock import is_locked
 from orchestra_core.report import Verdict, Winner
 from orchestra_core.scheduling.results import ResultFolder
 from orchestra_core.stages.publish import winner_record
 from orchestra_core.verification.jobs import check_sha256
 from orchestra_core.verification.journal import Story
-from orchestra_core.verification.ledger import Ledger
+from orchestra_core.verification.ledger import ABSENT, Ledger
 
 
 def check_artifacts(ledger: Ledger, home: Home, story: Story) -> None:
@@ -45,19 +45,24 @@ def check_history(ledger: Ledger, home: Home, story: Story) -> None:
         ledger.differs(file, f"record of run {run_id} · hash", "of this record and the last", "another")
     if home.winners.read_bytes() != json_bytes(records):
         ledger.differs(file, "content", "as written", "written otherwise")
-    if published:
-        with ledger.reading(file, f"record of run {ledger.run_id}"):
-            _check_record(ledger, file, story, records)
-
-
-def check_index(ledger: Ledger, home: Home) -> None:
-    """The index over runs says of this run what its journal says."""
-    for path in altered_entries(home, ledger.run_id):
-        ledger.differs(home.relative(path), f"entry of run {ledger.run_id}", "another", "the journal's")
-
-
-def _check_record(ledger: Ledger, file: str, story: Story, records: list[Record]) -> None:
     own = next((record for record in records if record.get("run_id") == ledger.run_id), None)
+    with ledger.reading(file, f"record of run {ledger.run_id}"):
+        if published:
+            _check_record(ledger, file, story, own)
+        elif own is not None:
+            _check_unpublished(ledger, home, file, story)
+
+
+def _check_unpublished(ledger: Ledger, home: Home, file: str, story: Story) -> None:
+    """A record of a run that published nothing; only a killed process leaves one before its line."""
+    what = f"record of run {ledger.run_id}"
+    if story.state.stage != "publish" or story.state.stages["publish"].status != "running":
+        ledger.differs(file, f"{what} · in the journal", "published", ABSENT)
+    elif not is_locked(home.lock(ledger.run_id)):
+        ledger.missing(file, f"{what}: the journal's PUBLISH_DONE is not there")
+
+
+def _check_record(ledger: Ledger, file: str, story: Story, own: Record | None) -> None:
     if own is None:
         ledger.missing(file, f"the record of run {ledger.run_id} is not there")
         return

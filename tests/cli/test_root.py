@@ -1,6 +1,7 @@
 """`orchestra` itself: help, version, what it imports, and how it ends."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -144,3 +145,28 @@ def test_a_reader_that_has_seen_enough_is_no_error(shell, finished):
     assert json.loads(first)["event_type"] == "RUN_STARTED"
     assert code == "0"
     assert done.stderr == ""
+
+
+def unread(*words, home):
+    """The exit code of a process whose standard output is closed before it says anything."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = Path(sys.executable).with_name("orchestra")
+    environ = {**os.environ, "ORCHESTRA_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    try:
+        done = subprocess.run([script, *words], stdout=writing, env=environ, timeout=60, check=False)
+    finally:
+        os.close(writing)
+    return done.returncode
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_reader_that_leaves_does_not_change_the_exit_code(orchestra, finished, more):
+    home, run_id = finished
+    configs = ("--config", "q0p9", "--config", "q0p3")
+    words = ("--plugins", "stub_target", *more)
+    assert orchestra("compare", run_id, run_id, *configs, *words).code == 1
+    assert unread("compare", run_id, run_id, *configs, *words, home=home) == 1
+    (home / "reports" / run_id / "winners.md").write_text("We won.\n")
+    assert unread("verify", run_id, *words, home=home) == 1
+    assert unread("status", "nobody", *more, home=home) == 2

@@ -33,6 +33,16 @@ def test_a_target_that_dies_after_smoke_is_no_verdict(run_orchestra, stub_runner
     assert run.outcome.exit_code == 3
     assert run.report.verdict is None
     assert "requests failed: stub_failure" in run.report.error["msg"]
+    assert "Most often stub_failure: the stub was told to fail" in run.report.error["msg"]
+
+
+def test_an_early_stop_names_what_the_runner_raised(run_orchestra, stub_runner):
+    stub_runner.target.raises = RuntimeError("boom")
+    run = run_orchestra(RULES)
+    assert ending(run) == ("early_stopped", None, 3)
+    told = "15 of 15 requests failed (100%, limit 30%). Most often RuntimeError: boom"
+    assert told in run.outcome.error.message
+    assert told in run.report.decisions[-1].reason
 
 
 def test_a_challenger_that_fails_often_wins_nothing(run_orchestra, stub_runner):

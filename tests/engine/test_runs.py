@@ -15,6 +15,8 @@ from orchestra_core.errors import ExperimentError
 from orchestra_core.history import broken_records, read_history
 from orchestra_core.journal import memory
 from orchestra_core.testing import StubRunner, StubTarget
+from orchestra_core.testing.stubs import chance, make_dataset
+from orchestra_core.verification.check import verify_run
 
 RULES = ("reflection_rules", reflection_rules)
 STAGES = ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")
@@ -183,6 +185,22 @@ def test_the_arms_are_timed_in_turns(run_orchestra, stub_runner):
     run_orchestra(experiment={"stages": {"grid": {"probe": 0}}})
     arms = [configs[0] for method, configs, _queries in stub_runner.calls if method == "probe"]
     assert arms == ["q0p3", "q0p9", "q0p9", "q0p3", "q0p3", "q0p9", "q0p9", "q0p3"]
+
+
+def test_a_closed_load_has_as_many_requests_under_way_as_it_says(run_orchestra, stub_runner):
+    """One request at a time, 10 ms each: the last of twenty clients waits for all others."""
+    stub_runner.target = StubTarget(latency_ms=10.0, waits=True)
+    load, margin = {"mode": "closed", "concurrency": 20}, {"p95_ms": 1000}
+    stages = {"grid": {"probe": 0}, "ab": {"sample": 80, "load": load, "margin": margin}}
+    run = run_orchestra(experiment={"stages": {"confirmation": 0.7, **stages}})
+    assert run.report.job("ab", "q0p3").metrics["p95_ms"] > 150
+
+
+def test_more_clients_than_a_block_has_queries_are_refused(run_orchestra):
+    load = {"mode": "closed", "concurrency": 11}
+    with pytest.raises(ExperimentError, match="11 clients are never busy at once") as caught:
+        run_orchestra(experiment={"stages": {"ab": {"sample": 40, "load": load}}})
+    assert "Give at most 10" in caught.value.hint
 
 
 def test_the_arms_are_timed_under_the_load_of_the_experiment(run_orchestra, stub_runner):
@@ -368,10 +386,62 @@ def test_a_raising_probe_is_counted_and_no_latency_is_claimed(run_orchestra, stu
     stub_runner.target.raises_in_probe = raised
     run = run_orchestra()
     assert ending(run) == ("completed", "inconclusive", 4)
-    assert "100% of the baseline's timed requests failed" in run.report.verdict.reason
+    assert "p95_ms may be endless: timed requests failed" in run.report.verdict.reason
     assert run.report.failures == {type(raised).__name__: len(stub_runner.asked("probe"))}
     assert run.report.job("ab", "q0p9").metrics["p95_ms"] is None
-    assert any("p95_ms was not measured" in warning for warning in run.report.verdict.warnings)
+    latency = [row for row in run.report.verdict.diff_table if row.unit == "ms"]
+    assert [(row.baseline, row.delta, row.ci_high) for row in latency] == [(None, None, None)] * 3
+
+
+def failing_probes(stub_runner, share):
+    """The challenger's timed requests fail, so many of them; its rankings are all there."""
+    asked = [f"q{i:04}" for i in range(120)]
+    luck = sorted(asked, key=lambda query_id: chance("probe", query_id))
+    gone = set(luck[: round(share * len(asked))])
+    stub_runner.target.failing = lambda config_id, query_id: (
+        config_id != "q0p3" and query_id in gone and stub_runner.calls[-1][0] == "probe"
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "margin", "verdict"),
+    [
+        (0.08, {"p50_ms": 25}, "win"),
+        (0.08, {"p95_ms": 25}, "inconclusive"),
+        (0.04, {"p99_ms": 25}, "inconclusive"),
+        (0.0, {"p99_ms": 25}, "win"),
+    ],
+)
+def test_a_timed_request_that_failed_is_endlessly_slow(
+    run_orchestra, stub_runner, share, margin, verdict
+):
+    """A few time-outs say nothing of the median, and all of the tail."""
+    failing_probes(stub_runner, share)
+    stages = {"confirmation": 0.7, "ab": {"sample": 80, "margin": margin}}
+    run = run_orchestra(experiment={"stages": stages})
+    assert run.report.verdict.kind == verdict, run.report.verdict.reason
+    rows = {row.metric: row for row in run.report.verdict.diff_table}
+    assert rows["p50_ms"].ci_high is not None
+    if verdict == "inconclusive":
+        (metric,) = margin
+        assert rows[metric].ci_high is None
+        assert f"{metric} may be endless" in run.report.verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("sample", "margin", "verdict"),
+    [
+        (30, {"p95_ms": 25}, "inconclusive"),
+        (30, {"p50_ms": 25}, "win"),
+        (40, {"p95_ms": 25}, "win"),
+    ],
+)
+def test_a_tail_needs_forty_timed_requests(run_orchestra, sample, margin, verdict):
+    stages = {"ab": {"sample": sample, "margin": margin}}
+    found = run_orchestra(experiment={"stages": stages}).report.verdict
+    assert found.kind == verdict, found.reason
+    if verdict == "inconclusive":
+        assert "30 timed requests are too few for p95_ms; at least 40" in found.reason
 
 
 @pytest.mark.parametrize(
@@ -385,6 +455,27 @@ def test_an_exhausted_budget_ends_the_run_with_a_report(run_orchestra, stub_runn
     assert run.report.error["type"] == "budget"
     assert run.report.error["details"] == {"limit": limit}
     assert remembered(run)["status"] == "failed"
+
+
+def test_a_budget_that_ends_before_the_second_look_leaves_the_first_ones_verdict(
+    run_orchestra, stub_runner
+):
+    stub_runner.target = StubTarget(nested=False, timed=True, cost=0.002)
+    asked = {
+        "baseline": {"quality": 0.5},
+        "space": {"quality": [0.52]},
+        "stages": {"ab": {"sample": 30}},
+    }
+    whole = run_orchestra(experiment=asked)
+    assert whole.report.verdict.looks == 2
+    short = run_orchestra(experiment={**asked, "limits": {"cost_usd": whole.report.cost_usd - 0.01}})
+    verdict = short.report.verdict
+    assert ending(short) == ("completed", "inconclusive", 4), short.report.error
+    assert (verdict.looks, verdict.queries) == (1, 30)
+    assert verdict.warnings[-1].startswith("a limit of the run was reached before the A/B's next look")
+    assert not [w for w in whole.report.verdict.warnings if "limit of the run" in w]
+    again = verify_run(Home(short.home), short.run_id, lambda _name: make_dataset())
+    assert again.findings == []
 
 
 def test_a_plan_beyond_the_request_limit_is_denied(run_orchestra, stub_runner):

@@ -167,7 +167,9 @@ def test_no_queries_no_samples():
 @pytest.mark.parametrize(
     ("load", "expected"),
     [
-        (Load(concurrency=4), 10),
+        (Load(), 10),
+        (Load(concurrency=4), 16),
+        (Load(concurrency=32), 50),
         (Load("open", rate=2), 10),
         (Load("open", rate=30), 30),
         (Load("open", rate=1000), 50),
@@ -175,6 +177,12 @@ def test_no_queries_no_samples():
 )
 def test_an_arm_is_asked_for_a_second_where_queries_suffice_for_four_turns(load, expected):
     assert block_size(load, 200, 10) == expected
+
+
+@pytest.mark.parametrize("queries", [4, 5, 7, 20, 39])
+@pytest.mark.parametrize("load", [Load(), Load("open", rate=1000)])
+def test_there_are_four_turns_for_each_arm_however_few_the_queries(queries, load):
+    assert queries / block_size(load, queries, 10) >= 4
 
 
 @pytest.mark.parametrize(

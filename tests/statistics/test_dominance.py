@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from orchestra_core.statistics.dominance import Burden, dominated_beyond_doubt, front_step
 from orchestra_core.statistics.feasibility import no_cheaper
 from orchestra_core.statistics.pareto import front, knee
+from orchestra_core.statistics.racing import Eligible
 
 RNG = np.random.default_rng
 
@@ -31,7 +32,7 @@ def step(scores, burden, *, keep=None, alike=None, eligible=None):
         delta=0.05,
         keep_at_most=keep,
         alike=np.eye(len(scores)) if alike is None else alike,
-        eligible=np.ones(len(scores), dtype=bool) if eligible is None else np.array(eligible),
+        eligible=None if eligible is None else Eligible(np.array(eligible), np.array(eligible)),
         cheapest=min,
     )
 

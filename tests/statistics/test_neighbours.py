@@ -5,9 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_core.statistics.feasibility import mean_exceeds, percentile_exceeds
+from orchestra_core.statistics.feasibility import (
+    mean_exceeds,
+    mean_within,
+    percentile_exceeds,
+    percentile_within,
+)
 from orchestra_core.statistics.neighbours import coded, equivalence
-from orchestra_core.statistics.racing import race_step
+from orchestra_core.statistics.racing import Eligible, race_step
 from orchestra_core.statistics.regret import regret_bound
 
 PARAMETERS = [{"alpha": a / 10, "top_k": k} for a in range(11) for k in (10, 20)]
@@ -75,7 +80,7 @@ def test_equivalent_rows_collapse_to_the_cheapest():
 
 def test_who_breaks_a_limit_proves_nothing():
     scores = np.array([[1.0] * 200, [0.0] * 200])
-    eligible = np.array([False, True])
+    eligible = Eligible(np.array([False, True]), np.array([False, True]))
     found = race_step(scores, scores, delta=0.05, field=2, keep_at_most=1, eligible=eligible)
     assert (found.survivors, found.certain) == ((1,), ())
 
@@ -88,6 +93,23 @@ def test_limits_are_broken_beyond_doubt_or_not_at_all():
     assert mean_exceeds(np.full(5, 2.0), 1.0, 1e-4)
     assert not mean_exceeds(np.array([0.0, 3.0]), 1.0, 1e-4)
     assert not mean_exceeds(np.array([3.0]), 1.0, 1e-4)
+
+
+def test_limits_are_kept_beyond_doubt_or_not_at_all():
+    fast = np.full(200, 5.0)
+    assert percentile_within(fast, 250, 95, 1e-4)
+    assert not percentile_within(fast[:170], 250, 95, 1e-4)  # 0.95 ** 170 is more than that
+    assert percentile_within(fast[:20], 250, 50, 1e-4)
+    assert not percentile_within(np.zeros(0), 250, 95, 1e-4)
+    assert mean_within(np.full(5, 1.0), 1.0, 1e-4)
+    assert not mean_within(np.array([0.0, 1.0]), 0.9, 1e-4)
+    assert not mean_within(np.array([0.0]), 1.0, 1e-4)
+
+
+def test_a_percentile_on_the_limit_is_hardly_ever_called_within():
+    rng = np.random.default_rng(2)
+    called = [percentile_within(rng.random(90), 0.95, 95, 0.05) for _ in range(4000)]
+    assert 0.005 < np.mean(called) <= 0.055
 
 
 def race_of(rng, spread, sizes):

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from orchestra_core.experiment import Margin
 from orchestra_core.report import MetricDifference
 from orchestra_core.statistics.pareto import front
-from orchestra_core.statistics.racing import beaten_beyond_doubt, race_step
+from orchestra_core.statistics.racing import Eligible, beaten_beyond_doubt, race_step
 from orchestra_core.statistics.ranking import Standing, best
 from orchestra_core.statistics.verdict import settle
 
@@ -23,6 +23,11 @@ MATRICES = arrays(
 def step(scores, keep_at_most=None, delta=0.05, finer=None):
     finer = scores if finer is None else finer
     return race_step(scores, finer, delta=delta, field=len(scores), keep_at_most=keep_at_most)
+
+
+def limited(*within):
+    """Rows that keep the limits for certain, or do not even as measured."""
+    return Eligible(np.array(within), np.array(within))
 
 
 # -- racing -----------------------------------------------------------------------------------------
@@ -227,7 +232,7 @@ def test_a_win_is_above_zero_and_within_every_margin(low, width, epsilon, slow, 
 def test_the_infeasible_go_first_and_lead_nobody():
     scores = np.array([[0.5] * 40, [1.0] * 40, [0.4] * 40])
     step = race_step(
-        scores, scores, eligible=np.array([True, False, True]), delta=0.05, field=3, keep_at_most=2
+        scores, scores, eligible=limited(True, False, True), delta=0.05, field=3, keep_at_most=2
     )
     assert step.survivors == (0, 2)
     assert step.forced == (1,)
@@ -237,6 +242,11 @@ def test_the_infeasible_go_first_and_lead_nobody():
 def test_where_nobody_is_feasible_quality_decides():
     scores = np.array([[0.5] * 400, [1.0] * 400])
     step = race_step(
-        scores, scores, eligible=np.array([False, False]), delta=0.05, field=2, keep_at_most=None
+        scores,
+        scores,
+        eligible=Eligible(np.zeros(2, dtype=bool), np.ones(2, dtype=bool)),
+        delta=0.05,
+        field=2,
+        keep_at_most=None,
     )
     assert step.certain == (0,)

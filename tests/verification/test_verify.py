@@ -14,6 +14,7 @@ from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import DatasetUnavailable
 from orchestra_core.journal.events import Event, EventType, parse_line
+from orchestra_core.journal.lock import RunLock
 from orchestra_core.testing import StubRunner, make_dataset, run_stubs
 from orchestra_core.verification.check import verify_run
 
@@ -224,6 +225,69 @@ def test_a_removed_line_leaves_a_gap(finished):
     path.write_bytes(b"".join(lines[:9] + lines[10:]))
     (gap,) = named(verify(home, run_id), "· seq")
     assert (gap.what, gap.recorded, gap.recomputed) == ("line 10 · seq", 11, 10)
+
+
+def cut(home, run_id, lines):
+    """Take so many lines off the end of the journal; returns the type of the last one left."""
+    path = home / "reports" / "events" / f"{run_id}.jsonl"
+    rest = path.read_bytes().splitlines(keepends=True)[:-lines]
+    path.write_bytes(b"".join(rest))
+    return parse_line(rest[-1].rstrip()).event_type
+
+
+@pytest.mark.parametrize("lines", [1, 5, 6, 7, 8, 12, 16, 20, 30])
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_journal_cut_off_at_the_end_is_found(finished, lines, remembered):
+    home, run_id = finished
+    cut(home, run_id, lines)
+    if not remembered:
+        shutil.rmtree(home / "reports" / "memory")
+    ledger = verify(home, run_id)
+    assert ledger.exit_code == (1 if remembered else ledger.exit_code) != 0, ledger.findings
+    if EventType.RUN_COMPLETED not in kinds_of(home, run_id):
+        (end,) = named(ledger, "end of journal")
+        assert (end.kind, f"orchestra resume {run_id}" in end.what) == ("missing", True)
+
+
+def kinds_of(home, run_id):
+    path = home / "reports" / "events" / f"{run_id}.jsonl"
+    return {parse_line(line).event_type for line in path.read_bytes().splitlines()}
+
+
+def test_a_record_job_or_artifact_that_the_journal_does_not_know_differs(finished):
+    home, run_id = finished
+    while cut(home, run_id, 1) != EventType.AB_STARTED:
+        pass
+    shutil.rmtree(home / "reports" / "memory")
+    while cut(home, run_id, 1) != EventType.GRID_STARTED:
+        pass
+    (home / "reports" / run_id / "winners.md").unlink()
+    ledger = verify(home, run_id)
+    differing = {f.file for f in ledger.findings if f.kind == "differs"}
+    assert "reports/winners.final.json" in differing
+    assert f".runs/{run_id}-ab-q0p9" in differing
+    assert f".runs/{run_id}-smoke-q0p9" not in {f.file for f in ledger.findings}
+
+
+def test_a_stranger_in_the_folder_of_a_finished_run_differs(finished):
+    home, run_id = finished
+    (home / "reports" / run_id / "better.json").write_text("{}\n")
+    (found,) = verify(home, run_id).findings
+    assert (found.kind, found.file) == ("differs", f"reports/{run_id}/better.json")
+
+
+def test_a_run_under_way_lacks_nothing(finished):
+    home, run_id = finished
+    while cut(home, run_id, 1) != EventType.GRID_STARTED:
+        pass
+    shutil.rmtree(home / "reports" / "memory")
+    for path in (*(home / ".runs").glob("*-grid-*"), *(home / ".runs").glob("*-ab-*")):
+        shutil.rmtree(path)
+    (home / "reports" / "winners.final.json").unlink()
+    lock = RunLock(Home(home).lock(run_id))
+    assert verify(home, run_id).exit_code == 0
+    lock.release()
+    assert verify(home, run_id).exit_code == 3
 
 
 def test_a_record_removed_from_the_history_is_missed(finished):

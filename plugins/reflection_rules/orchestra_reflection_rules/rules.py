@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core import Decision, RungEvidence
+from orchestra_core.observation import most_frequent
 from orchestra_core.statistics.racing import RaceStep
+from orchestra_reflection_rules.limits import infeasible
 from orchestra_reflection_rules.settings import Settings
-from orchestra_reflection_rules.shrinking import affordable, infeasible, shrink
+from orchestra_reflection_rules.shrinking import affordable, shrink
 
 
 def decide(evidence: RungEvidence) -> list[Decision]:
@@ -30,11 +32,13 @@ def failure_rate(evidence: RungEvidence, settings: Settings) -> Decision | None:
     rate = failed / asked if asked else 0.0
     if rate <= settings.failure_rate:
         return None
+    told = most_frequent(one for c in evidence.configurations for one in c.failed)
+    share = f"{failed} of {asked} requests failed ({rate:.0%}, limit {settings.failure_rate:.0%})"
     return Decision(
         kind="early_stop",
         scope="run",
         rule="failure_rate",
-        reason=f"{failed} of {asked} requests failed ({rate:.0%}, limit {settings.failure_rate:.0%})",
+        reason=f"{share}. {told}" if told else share,
         figures={"failure_rate": rate, "limit": settings.failure_rate},
     )
 

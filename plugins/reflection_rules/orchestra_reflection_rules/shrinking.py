@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from orchestra_core import ConfigurationEvidence, RungEvidence
 from orchestra_core.statistics.dominance import Burden, front_step
-from orchestra_core.statistics.feasibility import mean_exceeds, percentile_exceeds
 from orchestra_core.statistics.neighbours import coded, equivalence
-from orchestra_core.statistics.racing import RaceStep, race_step
+from orchestra_core.statistics.racing import Eligible, RaceStep, race_step
 from orchestra_core.statistics.ranking import Standing, best
+from orchestra_reflection_rules.limits import PERCENTILES, keeping, proving, spent_on_quality
 
-PERCENTILES = {"p50_ms": 50.0, "p95_ms": 95.0, "p99_ms": 99.0}
 MATERIAL_MS = 5.0
 MATERIAL_SHARE = 0.1
 """Cheaper or faster by less than this is no reason to prefer a configuration."""
@@ -30,7 +29,7 @@ def shrink(evidence: RungEvidence, beyond: Sequence[int]) -> RaceStep:
     parameters = [evidence.plan.configuration(c.config_id).parameters for c in chosen]
     keep, minimize = affordable(evidence), evidence.plan.experiment.objective.minimize
     if any(c.aggregate_only for c in chosen):
-        return _by_figures(rows, scores, _keeping_limits(evidence, chosen), keep, beyond)
+        return _by_figures(rows, scores, keeping(evidence, chosen), keep, beyond)
     field = len(evidence.plan.stage("grid").config_ids)
     burden = _burden(evidence, chosen, field)
     one_step = (
@@ -39,10 +38,10 @@ def shrink(evidence: RungEvidence, beyond: Sequence[int]) -> RaceStep:
     step = one_step(
         scores,
         finer,
-        delta=grid.delta,
+        delta=spent_on_quality(evidence),
         keep_at_most=keep if keep < len(rows) else None,
         alike=equivalence(scores, finer, coded(parameters), grid.epsilon),
-        eligible=_keeping_limits(evidence, chosen),
+        eligible=Eligible(keeping(evidence, chosen), proving(evidence, chosen)),
         cheapest=lambda group: _cheapest(chosen, group, minimize),
     )
     return RaceStep(
@@ -89,38 +88,6 @@ def affordable(evidence: RungEvidence) -> int:
     rungs_left = max(1, evidence.rungs - evidence.rung - 1)
     left = evidence.evaluations_allowed - evidence.evaluations_spent
     return max(2, left // rungs_left // evidence.next_rung_queries)
-
-
-def infeasible(evidence: RungEvidence) -> list[int]:
-    """Rows confidently beyond a limit of the objective; none when that would be everybody.
-
-    The chance of a wrong one, `delta`, is spread over configurations, rungs and limits.
-    """
-    limits = evidence.plan.experiment.objective.subject_to
-    field = len(evidence.plan.stage("grid").config_ids)
-    error = evidence.plan.experiment.stages.grid.delta / max(1, field * evidence.rungs * len(limits))
-    found = [
-        i
-        for i, one in enumerate(evidence.configurations)
-        if any(_exceeds(one, name, limit, error) for name, limit in limits.items())
-    ]
-    return found if len(found) < len(evidence.configurations) else []
-
-
-def _exceeds(one: ConfigurationEvidence, name: str, limit: float, error: float) -> bool:
-    if name in PERCENTILES:
-        timed = one.latencies_ms
-        return timed is not None and percentile_exceeds(timed, limit, PERCENTILES[name], error)
-    return one.costs is not None and mean_exceeds(one.costs, limit, error)
-
-
-def _keeping_limits(
-    evidence: RungEvidence, chosen: Sequence[ConfigurationEvidence]
-) -> NDArray[np.bool_]:
-    """Who keeps all limits as far as was measured."""
-    limits = evidence.plan.experiment.objective.subject_to
-    figures = [[(c.metrics.get(name), limit) for name, limit in limits.items()] for c in chosen]
-    return np.array([all(f is None or f <= limit for f, limit in row) for row in figures], dtype=bool)
 
 
 def _cheapest(

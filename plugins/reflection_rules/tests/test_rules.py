@@ -127,6 +127,37 @@ def test_twins_collapse_by_what_is_minimised(evidence):
     assert stay == [{0, 2}, {1, 2}]
 
 
+def fast_by_luck(evidence, seed):
+    """The better one's true p95 is 260 ms, beyond the limit; 40 requests often look otherwise."""
+    rng = np.random.default_rng(seed)
+    rows = (rng.random((2, 150)) < np.array([[0.9], [0.4]])).astype(float)
+    times = [rng.uniform(0, 260 / 0.95, 40), rng.uniform(0, 100, 40)]
+    figures = [{"p95_ms": float(np.percentile(t, 95))} for t in times]
+    limit = {"subject_to": {"p95_ms": 250.0}}
+    return evidence(rows, metrics=figures, latencies=times, objective=limit)
+
+
+def test_who_keeps_a_limit_by_luck_beats_nobody(evidence):
+    made = [fast_by_luck(evidence, seed) for seed in range(40)]
+    assert sum(one.configurations[0].metrics["p95_ms"] <= 250 for one in made) > 5
+    assert not [d for one in made for d in orchestra_reflect(one) if "k1" in d.certain]
+
+
+@pytest.mark.parametrize("limits", [{"p95_ms": 250.0}, {"cost_per_query": 1.0}, {}])
+def test_who_keeps_a_limit_for_certain_beats_others(evidence, limits):
+    """A limit on what nobody measured, such as the cost here, is none for the race."""
+    rows = [[1.0] * 100, [0.0] * 100]
+    made = evidence(rows, latencies=[[5.0] * 400] * 2, objective={"subject_to": limits})
+    assert [d.certain for d in orchestra_reflect(made)] == [("k1",)]
+
+
+def test_where_everybody_is_beyond_the_limit_for_certain_quality_decides(evidence):
+    rows, times = [[1.0] * 100, [0.0] * 100], [[300.0] * 40] * 2
+    limit = {"subject_to": {"p95_ms": 250.0}}
+    (decision,) = orchestra_reflect(evidence(rows, latencies=times, objective=limit))
+    assert (decision.certain, decision.infeasible) == (("k1",), ())
+
+
 # -- all of them ------------------------------------------------------------------------------------
 
 

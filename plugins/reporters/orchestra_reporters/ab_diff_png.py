@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from orchestra_core.telling.story import VERDICTS, why_no_verdict
+from orchestra_core.telling.units import MISSING, unit_of
 from orchestra_reporters.ab_panel import draw_panel
 from orchestra_reporters.canvas import SOFT, Heading, new_figure, png, sentence, shortened, write
 from orchestra_reporters.differences import change, level
-from orchestra_reporters.story import VERDICTS, why_no_verdict
-from orchestra_reporters.units import MISSING, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

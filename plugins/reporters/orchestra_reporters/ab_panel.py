@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from orchestra_core.telling.units import higher_is_better
 from orchestra_reporters.ab_table import add_table
 from orchestra_reporters.canvas import (
     BLUE,
@@ -22,7 +23,6 @@ from orchestra_reporters.canvas import (
     write,
 )
 from orchestra_reporters.differences import known, rescaled
-from orchestra_reporters.units import higher_is_better
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from orchestra_core.telling.units import figure, p_value
 from orchestra_reporters.canvas import INK, MUTED, write
 from orchestra_reporters.differences import change
-from orchestra_reporters.units import figure, p_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

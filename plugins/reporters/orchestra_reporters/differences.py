@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestra_reporters.units import MISSING, places, scale_for
+from orchestra_core.telling.units import MISSING, places, scale_for
 
 if TYPE_CHECKING:
     from orchestra_core.report import MetricDifference

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from orchestra_core.telling.units import unit_of
 from orchestra_reporters.canvas import GRID, SOFT, font, panel_style, printable
-from orchestra_reporters.units import unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from orchestra_core.report import Report
-    from orchestra_reporters.points import Scatter
+    from orchestra_core.telling.points import Scatter
 
 _STEPS = (1, 2, 3, 5, 7)
 

@@ -11,16 +11,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import IdentityTransform
 
+from orchestra_core.telling.units import figure, with_unit
 from orchestra_reporters.canvas import BLUE, INK, SOFT, VERMILION, shortened, write
 from orchestra_reporters.labels import Clutter, Floats, nearer_to_another, nearest, place
 from orchestra_reporters.pareto_marks import step_line
-from orchestra_reporters.units import figure, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-    from orchestra_reporters.points import Point, Scatter
+    from orchestra_core.telling.points import Point, Scatter
 
 LABEL, LEADER = "label", "leader"
 _RING = np.array([(0, 0), *((np.cos(a), np.sin(a)) for a in np.arange(8) * np.pi / 4)])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from orchestra_core.telling.units import with_unit
 from orchestra_reporters.canvas import BLUE, FAINT, GRID, INK, MUTED, ORANGE, SOFT, VERMILION, font
-from orchestra_reporters.units import with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from orchestra_core.report import Report
-    from orchestra_reporters.points import Point, Role, Scatter
+    from orchestra_core.telling.points import Point, Role, Scatter
 
 _ROLES: dict[Role, tuple[str, str, float]] = {
     "baseline": ("s", INK, 95),

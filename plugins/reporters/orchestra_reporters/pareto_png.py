@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.telling.points import scatter
 from orchestra_reporters.canvas import SOFT, Heading, new_figure, png, write
 from orchestra_reporters.pareto_axes import set_up
 from orchestra_reporters.pareto_labels import add_labels
 from orchestra_reporters.pareto_marks import add_marks
 from orchestra_reporters.pareto_text import notes, nothing, subtitle, title
-from orchestra_reporters.points import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from orchestra_core.report import Report
-    from orchestra_reporters.points import Scatter
+    from orchestra_core.telling.points import Scatter
     from orchestra_reporters.settings import ReportersSettings
 
 _WIDTH, _HEIGHT, _EMPTY = 11.0, 7.2, 3.2

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.telling.story import STAYS, VERDICTS, WITHOUT_VERDICT, is_adopted, why_no_verdict
+from orchestra_core.telling.units import figure, with_unit
 from orchestra_reporters.canvas import sentence
-from orchestra_reporters.story import STAYS, VERDICTS, WITHOUT_VERDICT, is_adopted, why_no_verdict
-from orchestra_reporters.units import figure, with_unit
 
 if TYPE_CHECKING:
     from orchestra_core.report import Report, Verdict
-    from orchestra_reporters.points import Scatter
+    from orchestra_core.telling.points import Scatter
 
 
 def title(report: Report, shown: Scatter) -> str:

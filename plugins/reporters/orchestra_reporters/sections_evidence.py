@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from orchestra_core.telling.ranking import everyone, queries, ranked
+from orchestra_core.telling.units import MISSING, figure, unit_of, with_unit
 from orchestra_reporters.failures_csv import top_failures
 from orchestra_reporters.markdown import bullets, escape, table
-from orchestra_reporters.ranking import everyone, queries, ranked
-from orchestra_reporters.units import MISSING, figure, unit_of, with_unit
 from orchestra_reporters.writing import artifact_names
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.telling.units import MISSING, figure, with_unit
 from orchestra_reporters.markdown import table
-from orchestra_reporters.units import MISSING, figure, with_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

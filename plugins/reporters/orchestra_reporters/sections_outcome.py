@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.telling.ranking import everyone
+from orchestra_core.telling.units import MISSING, figure, p_value, unit_of, with_unit
 from orchestra_reporters.differences import change, percent, rescaled
 from orchestra_reporters.markdown import bullets, escape, table
-from orchestra_reporters.ranking import everyone
-from orchestra_reporters.units import MISSING, figure, p_value, unit_of, with_unit
 
 if TYPE_CHECKING:
     from orchestra_core.report import MetricDifference, Metrics, Report, Verdict

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.telling.story import verdict_line
 from orchestra_reporters import sections_evidence, sections_latency, sections_outcome
 from orchestra_reporters.markdown import escape, section
-from orchestra_reporters.story import verdict_line
 
 if TYPE_CHECKING:
     from orchestra_core.report import Report

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from orchestra_reporters import ab_diff_csv, csv_text, failures_csv, markdown, winners_json, winners_md
 from orchestra_reporters.differences import change
 from orchestra_reporters.settings import ReportersSettings
-from orchestra_reporters.units import figure, p_value, significant, unit_of
 
 from orchestra_core.report import Verdict
+from orchestra_core.telling.units import figure, p_value, significant, unit_of
 from orchestra_core.testing import reports
 
 SETTINGS = ReportersSettings()

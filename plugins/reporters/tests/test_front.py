@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from orchestra_reporters.points import scatter
 
 from orchestra_core.statistics.pareto import front
+from orchestra_core.telling.points import scatter
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=25)
 

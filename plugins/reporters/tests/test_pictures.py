@@ -11,8 +11,9 @@ from orchestra_reporters import ab_diff_png, pareto_png
 from orchestra_reporters.labels import Clutter, place
 from orchestra_reporters.pareto_axes import spans_a_decade
 from orchestra_reporters.pareto_labels import LABEL
-from orchestra_reporters.points import scatter
 from orchestra_reporters.settings import ReportersSettings
+
+from orchestra_core.telling.points import scatter
 
 SETTINGS = ReportersSettings()
 

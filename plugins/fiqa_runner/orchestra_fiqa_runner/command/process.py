@@ -53,7 +53,9 @@ class Processes:
                 f"{self._complaint(folder)}",
                 details={"folder": folder.name},
             )
-        if code := process.returncode:
+        if self._closed:
+            raise TargetError(f"{words[0]} was ended, because the runner is closed")
+        if code := process.wait():
             ended = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise TargetError(
                 f"{words[0]} failed with {ended}",
@@ -105,12 +107,19 @@ class Processes:
 def _ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
     """Wait without burying the dead: until then nobody else can be called by the group's number."""
     deadline, pause = time.monotonic() + seconds, 0.001
-    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+    while not _has_ended(process):
         if time.monotonic() >= deadline:
             return False
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
         pause = min(2 * pause, 0.02)
     return True
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+    except ChildProcessError:  # `close` was quicker, and buried it
+        return True
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

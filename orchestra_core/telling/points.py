@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from orchestra_core.statistics.pareto import front
-from orchestra_reporters.ranking import everyone, queries
-from orchestra_reporters.story import is_adopted
+from orchestra_core.telling.ranking import everyone, queries
+from orchestra_core.telling.story import is_adopted
 
 if TYPE_CHECKING:
     from orchestra_core.report import Candidate, Report

@@ -1,0 +1,162 @@
+"""The pages: what `page` renders, of what the service knows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import HTMLResponse, Response
+
+from orchestra_core.errors import InvalidName, OrchestraError, RunNotFound
+from orchestra_core.page.content import RunPage, page_of
+from orchestra_core.page.rendering import (
+    STATIC,
+    render_home,
+    render_list,
+    render_live,
+    render_problem,
+    render_run,
+    static_file,
+)
+from orchestra_core.service.asking import PARAMETERS
+from orchestra_core.service.errors import ArtifactNotFound
+from orchestra_core.service.following import Follower
+from orchestra_core.service.service import Service
+from orchestra_core.service.views import artifacts_of, brief_events, mode_of
+
+MOST_EVENTS = 200
+KEPT_RENDERINGS = 32
+
+pages = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+class Pages:
+    """Renders pages, each once per change of its run."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._rendered: OrderedDict[tuple[str, bool], tuple[tuple[object, ...], bytes]] = OrderedDict()
+
+    async def run(self, run_id: str, *, whole: bool) -> bytes:
+        """A run's page, or only its sections. Raises RunNotFound, InvalidName, StorageError."""
+        service = self.service
+        follower = await service.follower(run_id)
+        made_from = (
+            follower.version,
+            service.state_of(follower),
+            service.pool.position(run_id),
+            service.goes_on(follower),
+        )
+        known = self._rendered.get((run_id, whole))
+        if known is None or known[0] != made_from:
+            page = self._page(follower)
+            html = (render_run if whole else render_live)(page).encode()
+            self._rendered[run_id, whole] = known = made_from, html
+            while len(self._rendered) > KEPT_RENDERINGS:
+                self._rendered.popitem(last=False)
+        return known[1]
+
+    async def home(self) -> str:
+        """The runs, and the form with what this service's experiment knows."""
+        listed = await self.service.runs(100, 0)
+        own = await self.service.own()
+        experiment: Mapping[str, Any] = own.get("ok", {}).get("experiment", {})
+        collections = [
+            (n, c.get("dataset") or "") for n, c in experiment.get("collections", {}).items()
+        ]
+        space = experiment.get("space", {})
+        values = {name: ", ".join(map(str, space.get(name, ()))) for name in PARAMETERS}
+        grid = experiment.get("stages", {}).get("grid", {})
+        values |= {"sample": grid.get("sample", ""), "concurrency": experiment.get("concurrency", "")}
+        return render_home(
+            {
+                "runs": listed["runs"],
+                "collections": collections,
+                "parameters": PARAMETERS,
+                "values": values,
+                "trouble": own.get("error"),
+            }
+        )
+
+    def _page(self, follower: Follower) -> RunPage:
+        service, run_id = self.service, follower.run_id
+        order, status = service.pool.orders.get(run_id), service.state_of(follower)
+        if not follower.exists:
+            return RunPage(
+                run_id=run_id,
+                status=status,
+                mode=order.mode if order else "full",
+                opening={"queued": "It waits for its turn", "starting": "Its process starts"}.get(
+                    status, "It never began"
+                ),
+                reason="",
+                report=None,
+                error=order.refused if order else None,
+                queue_position=service.pool.position(run_id),
+                live=service.goes_on(follower),
+            )
+        files = [path for path, _ in artifacts_of(service.home, follower.state)]
+        return page_of(
+            follower.state,
+            brief_events(follower.recent, follower.state, MOST_EVENTS),
+            lambda path: f"/orchestrate/artifacts/{run_id}/{path}",
+            status=status,
+            mode=order.mode if order else mode_of(follower.state),
+            live=service.goes_on(follower),
+            last_seq=follower.last_seq,
+            artifacts=[path for path in files if not path.startswith(service.home.runs_dir)],
+        )
+
+
+def pages_of(request: Request) -> Pages:
+    """The application's pages."""
+    found: Pages = request.app.state.pages
+    return found
+
+
+PagesHere = Annotated[Pages, Depends(pages_of)]
+RunPath = Annotated[str, Path(max_length=200)]
+
+
+@pages.get("/")
+async def home(here: PagesHere) -> Response:
+    """The runs, and the form."""
+    return HTMLResponse(await here.home())
+
+
+@pages.get("/runs")
+async def listed(here: PagesHere) -> Response:
+    """The rows of the table of runs."""
+    return HTMLResponse(render_list((await here.service.runs(100, 0))["runs"]))
+
+
+@pages.get("/runs/{run_id}")
+async def run(run_id: RunPath, here: PagesHere) -> Response:
+    """One run."""
+    return await _answer(here, run_id, whole=True)
+
+
+@pages.get("/runs/{run_id}/live")
+async def live(run_id: RunPath, here: PagesHere) -> Response:
+    """What changes of it."""
+    return await _answer(here, run_id, whole=False)
+
+
+@pages.get("/static/{name}")
+async def static(name: str) -> Response:
+    """Style and script; their address changes with their content."""
+    if name not in STATIC:
+        raise ArtifactNotFound("there is no such file")
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(static_file(name), media_type=STATIC[name], headers=headers)
+
+
+async def _answer(here: Pages, run_id: str, *, whole: bool) -> Response:
+    try:
+        return HTMLResponse(await here.run(run_id, whole=whole))
+    except (RunNotFound, InvalidName) as error:
+        return HTMLResponse(render_problem(error.message, error.hint), 404)
+    except OrchestraError as error:
+        return HTMLResponse(render_problem(str(error), error.hint), 503)
