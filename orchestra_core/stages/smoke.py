@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from orchestra_core.datasets import Dataset
 from orchestra_core.evaluation.ids import aligned, both_sides
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.payloads import RungEvidence
+from orchestra_core.plan import Plan
 from orchestra_core.report import IdOverlap
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of
@@ -22,18 +24,23 @@ def run(context: RunContext) -> None:
     context.recorder.record(EventType.SMOKE_STARTED, {"evaluations": evaluations})
     context.evaluate(jobs, "smoke", 0, stage.query_ids)
     context.finish_jobs(jobs.values())
-    ids = id_overlap(jobs.values(), context.dataset)
+    content = seen(context.plan, context.dataset, list(jobs.values()))
     stop_if_told(context.reflect(_evidence(context, jobs)))
     refuse_dead_target(jobs.values(), stage.query_ids)
-    warnings = [] if ids.share is None or ids.share > 0.5 else [_partly(ids)]
-    if any(job.aggregate_only for job in jobs.values()):
-        warnings.append(AGGREGATE_ONLY)
-    objective = context.plan.experiment.objective.maximize
-    if not any(job.scores[objective].any() for job in jobs.values()):
-        queries = len(stage.query_ids)
-        warnings.append(f"{objective} is 0 for each of {len(jobs)} configurations on {queries} queries")
-    content = {"overlap": ids.model_dump(mode="json"), "warnings": warnings}
     context.recorder.record(EventType.SMOKE_DONE, content)
+
+
+def seen(plan: Plan, dataset: Dataset, jobs: Sequence[Job]) -> dict[str, Any]:
+    """What SMOKE_DONE says of the smoke test's jobs. Raises IdsDoNotAlign."""
+    ids = id_overlap(jobs, dataset)
+    warnings = [] if ids.share is None or ids.share > 0.5 else [_partly(ids)]
+    if any(job.aggregate_only for job in jobs):
+        warnings.append(AGGREGATE_ONLY)
+    objective = plan.experiment.objective.maximize
+    if not any(job.scores[objective].any() for job in jobs):
+        queries = len(plan.stage("smoke").query_ids)
+        warnings.append(f"{objective} is 0 for each of {len(jobs)} configurations on {queries} queries")
+    return {"overlap": ids.model_dump(mode="json"), "warnings": warnings}
 
 
 def id_overlap(jobs: Collection[Job], dataset: Dataset) -> IdOverlap:

@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 ARTIFACTS = {
-    "winners.json", "winners.md", "pareto.png", "ab_diff.png", "ab_diff.csv", "failTopN.csv", "report.html",
+    "winners.json", "winners.md", "report.html", "ab_diff.csv", "failTopN.csv",
+    "pareto.png", "ab_diff.png",
 }  # fmt: skip
 METRICS = {
     "recall@10", "ndcg@10", "mrr@10", "p50_ms", "p95_ms", "cost_per_query", "count", "failures",
