@@ -190,8 +190,8 @@ class GridSection(StrictModel):
     sample: Count = 100
     """Tuning queries that the grid asks, over all rungs."""
     budget: Share = 0.15
-    """Share of the full grid's evaluations that may be spent; 1.0: only certain drops. The first rung for
-    all and the whole sample for two are always allowed."""
+    """Share of the full grid's evaluations that may be spent; 1.0: only certain drops. The first rung
+    for all and the whole sample for two are always allowed."""
     delta: float = Field(default=0.05, gt=0, lt=1)
     """Chance of ever dropping the true best by a drop called certain."""
     epsilon: float = Field(default=0.005, ge=0)

@@ -10,11 +10,12 @@ import pytest
 from orchestra_reporters import ab_diff_png, pareto_png, winners_md
 from orchestra_reporters.labels import Clutter, place
 from orchestra_reporters.pareto_axes import spans_a_decade
-from orchestra_reporters.pareto_labels import LABEL
+from orchestra_reporters.pareto_labels import LABEL, LEADER
 from orchestra_reporters.settings import ReportersSettings
 
 from orchestra_core.experiment import Objective
 from orchestra_core.report import Ruling
+from orchestra_core.stages.verdict import TEST
 from orchestra_core.telling.points import scatter
 
 SETTINGS = ReportersSettings()
@@ -240,6 +241,46 @@ def test_nothing_better_names_the_limits_that_left_few(make_report, candidates, 
         assert title.endswith(f"nothing better than the baseline{told}")
     crossed = "Crossed out: breaks cost_per_query" in all_text(pareto_png.draw(report, SETTINGS))
     assert crossed == (limit < 1)
+
+
+def test_the_small_print_of_an_ab_is_whole(make_report):
+    report = make_report("win", 5)
+    long = report.verdict.model_copy(update={"test": TEST})
+    figure = ab_diff_png.draw(report.model_copy(update={"verdict": long}), SETTINGS)
+    assert figure.texts[-1].get_text().replace("\n", " ").endswith(f"Method: {TEST}.")
+    check_headings(figure)
+
+
+def test_a_baseline_that_leads_is_not_set_against_itself(make_report):
+    verdict = make_report("no_difference", 6).verdict
+    same = {"challenger": verdict.baseline, "diff_table": (), "queries": 0}
+    report = make_report("no_difference", 6, verdict=verdict.model_copy(update=same))
+    assert "against" not in all_text(ab_diff_png.draw(report, SETTINGS))
+    page = winners_md.render(report, SETTINGS).decode()
+    assert "0 that nobody tuned on" not in page
+    assert "\n- No A/B: " in page
+
+
+def _crossed(figure):
+    """Labels that another point's leader runs through."""
+    figure.canvas.draw()
+    boxes = boxes_of(labels_of(figure))
+    found = 0
+    for line in figure.axes[0].lines:
+        if line.get_gid() == LEADER:
+            steps = np.linspace(0, 1, 400)[:, None]
+            start, end = np.array(line.get_xydata())
+            dots = (start + (end - start) * steps)[1:-8]
+            inside = [((dots > box.min + 1) & (dots < box.max - 1)).all(axis=1).any() for box in boxes]
+            found += sum(inside)
+    return found
+
+
+@pytest.mark.parametrize("count", [5, 12, 44, 162])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_leader_crosses_a_label(make_report, count, seed):
+    figure = pareto_png.draw(make_report("win", count, race=True, seed=seed), SETTINGS)
+    assert _crossed(figure) == 0
 
 
 def test_threads_draw_the_same_bytes(make_report):
