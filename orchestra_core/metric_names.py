@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-TIMING_METRICS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
+PERCENTILES = {"p50_ms": 50.0, "p95_ms": 95.0, "p99_ms": 99.0}
+"""Metrics of latency, and which percentile each is."""
+TIMING_METRICS = (*PERCENTILES, "cost_per_query")
 """Metrics of which less is better: limits and margins may name these."""
 _IR_MEASURES = {
     "recall": "R",

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from orchestra_core.experiment import Objective, StrictModel
+from orchestra_core.experiment import Objective
+from orchestra_core.fields import StrictModel
 from orchestra_core.probing.figures import TimedRequests
 from orchestra_core.runner import ParameterValue
 

@@ -110,10 +110,12 @@ class Session:
         dataset: Dataset,
         emit: Callable[[str, Mapping[str, Any]], None] = lambda _event_type, _payload: None,
         left_s: Callable[[], float] = unlimited,
+        runs_dir: Path | None = None,
     ) -> Runner:
         """The plan's runner, open; `emit` takes what it records, `left_s` says how long it may take.
 
-        Raises HookError or the runner's own error.
+        `runs_dir`: where jobs are written, None for that of the home folder. Raises HookError or
+        the runner's own error.
         """
         request = RunnerRequest(
             experiment=plan.experiment,
@@ -122,7 +124,7 @@ class Session:
             cache_dir=cache_folder(self.runner_plugin),
             emit=emit,
             left_s=left_s,
-            runs_dir=self.home.root / self.home.runs_dir,
+            runs_dir=runs_dir or self.home.root / self.home.runs_dir,
         )
         return self.calls.runner(self.runner_plugin, request)
 

@@ -38,7 +38,8 @@ def command(
     """Compare two runs on the queries they have in common.
 
     RUN_A's winner is the baseline, RUN_B's the challenger. Runs on different datasets, judgements or
-    indexes are refused, with what differs. Nothing is sent and nothing is written.
+    indexes are refused, with what differs. Nothing is sent and nothing is written. Where only
+    queries of the grid are common, nothing is claimed for a run's own leader, as it was chosen by them.
 
     Exit code: 0 win or no difference, 1 regression, 2 the runs do not compare, 4 inconclusive.
     """

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from orchestra_core.journal.reporting import build_report
+from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.state import RunState
+from orchestra_core.journal.words import describe
 from orchestra_core.page.chart import Chart, pareto_chart
 from orchestra_core.page.intervals import DifferenceRow, difference_rows
 from orchestra_core.report import Decision, Report, Rung
-from orchestra_core.telling.points import scatter
 from orchestra_core.telling.ranking import ranked
 from orchestra_core.telling.story import STAYS, verdict_line
 
@@ -26,7 +26,12 @@ SHOWN_METRICS = (
     "count",
     "failures",
 )
-_ENDED = frozenset({"completed", "early_stopped", "failed", "cancelled", "refused"})
+MOST_EVENTS = 200
+UNTOLD = frozenset(
+    {EventType.UNIT_STARTED, EventType.UNIT_DONE, EventType.JOB_DONE, EventType.ARTIFACT_WRITTEN}
+)
+"""So many of them that they would hide the others."""
+_ENDINGS = frozenset({EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.RUN_CANCELLED})
 
 Link = Callable[[str], str]
 """From a path relative to the home folder to where a browser finds it."""
@@ -85,7 +90,6 @@ class RunPage:
     chart: Chart | None = None
     rungs: tuple[RungView, ...] = ()
     differences: tuple[DifferenceRow, ...] = ()
-    front: tuple[str, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
     """Every configuration, the best first, as the script and the table take it."""
     events: tuple[Mapping[str, Any], ...] = ()
@@ -96,50 +100,86 @@ class RunPage:
     last_seq: int = 0
     live: bool = False
     """Whether more is to come."""
-    times: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the journal tells beyond the report."""
+
+    stages: tuple[StageView, ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
+    mode: str = "full"
 
 
 def page_of(
-    state: RunState,
-    events: Iterable[Mapping[str, Any]],
+    report: Report,
     link: Link,
+    told: Told,
     *,
     status: str | None = None,
-    mode: str = "full",
     live: bool = False,
     last_seq: int = 0,
+    error: Mapping[str, Any] | None = None,
     artifacts: Iterable[str] = (),
 ) -> RunPage:
-    """The page of a run that has begun. Raises RunNotFound when its first line is damaged."""
-    report = build_report(state)
+    """The page of a run that has begun."""
     opening, reason = verdict_line(report)
     if report.verdict is not None and not reason:
         reason = STAYS.get(report.verdict.kind, "")
     return RunPage(
-        run_id=state.run_id,
-        status=status or state.status,
-        mode=mode,
+        run_id=report.run_id,
+        status=status or report.status,
+        mode=told.mode,
         opening=opening,
         reason=reason,
         report=report,
-        stages=_stages(state, ended=(status or state.status) in _ENDED),
+        stages=told.stages,
         chart=pareto_chart(report),
         rungs=_rungs(report),
         differences=difference_rows(report.verdict) if report.verdict else (),
-        front=tuple(point.config_id for point in scatter(report).front),
         rows=_rows(report, link),
-        events=tuple(events),
+        events=told.events,
         artifacts=tuple((path, link(path)) for path in artifacts),
-        error=report.error,
+        error=error or report.error,
         last_seq=last_seq,
         live=live,
-        times={"started": report.started_at, "ended": report.ended_at},
     )
 
 
-def _stages(state: RunState, *, ended: bool) -> tuple[StageView, ...]:
+def stages_of(state: RunState, *, ended: bool) -> tuple[StageView, ...]:
+    """A bar for each stage of the plan; `ended`: whether nothing more will come."""
     planned = [stage["name"] for stage in state.started.get("plan", {}).get("stages", ())]
     return tuple(_stage(state, name, ended=ended) for name in planned if name in STAGES)
+
+
+def told_by(journal: Iterable[Event]) -> Told:
+    """Stages, and the events that people read, without what came after the run's last ending."""
+    state, read, kept = RunState(), [], 0
+    for event in journal:
+        state.apply(event)
+        if event.event_type not in UNTOLD:
+            read.append(brief_event(event, state))
+        if event.event_type in _ENDINGS:
+            kept = len(read)
+    events = tuple(read[:kept] if kept else read)[-MOST_EVENTS:]
+    return Told(stages_of(state, ended=state.ended_at is not None), events, mode_of(state))
+
+
+def brief_event(event: Event, state: RunState) -> dict[str, Any]:
+    """One event without its payload, and with what it says in words."""
+    return {
+        "seq": event.seq,
+        "event_type": event.event_type.value,
+        "created_at": event.created_at,
+        "message": describe(event, state),
+    }
+
+
+def mode_of(state: RunState) -> str:
+    """How far the plan goes, in the service's words: `full`, `ab`, `grid` or `smoke`."""
+    stages = state.started.get("plan", {}).get("stages") or [{"name": "publish"}]
+    last = str(stages[-1]["name"])
+    return last if last in {"smoke", "grid", "ab"} else "full"
 
 
 def _stage(state: RunState, name: str, *, ended: bool) -> StageView:

@@ -69,6 +69,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {}  # keys stay in their order
     environment.filters |= {
         "metric": lambda value, name: with_unit(value, unit_of(name)),
         "figure": lambda value, name: figure(value, unit_of(name)),

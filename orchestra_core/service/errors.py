@@ -6,9 +6,9 @@ ServiceError            code                status
 ├── Busy                busy                429
 ├── KeyReused           key_reused          422
 ├── RunNotBegun         not_begun           409
+├── RunUnreadable       unreadable          409
 ├── RunNotActive        not_active          409
 ├── RunNotResumable     not_resumable       409
-├── ResumeMissing       resume_missing      501
 ├── ArtifactNotFound    artifact_not_found  404
 ├── DeskFailed          desk_failed         503
 └── HomeNotWritable     home                503
@@ -72,6 +72,12 @@ class RunNotBegun(ServiceError):
     """The run has no journal yet."""
 
     code = "not_begun"
+
+
+class RunUnreadable(ServiceError):
+    """The journal holds what this version of Orchestra cannot read."""
+
+    code = "unreadable"
 
 
 class RunNotActive(ServiceError):

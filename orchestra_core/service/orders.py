@@ -43,7 +43,7 @@ class Order(BaseModel):
     cancelled_at: str | None = None
     """When the user asked for its end."""
     refused: dict[str, Any] | None = None
-    """`type, msg, hint, details` when the worker ended before there was a journal."""
+    """`type, msg, hint, details` when the last worker could not begin, or go on."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
 from orchestra_core.errors import InvalidName, OrchestraError, RunNotFound
-from orchestra_core.page.content import RunPage, page_of
+from orchestra_core.page.content import MOST_EVENTS, RunPage, Told, mode_of, page_of, stages_of
 from orchestra_core.page.rendering import (
     STATIC,
     render_home,
@@ -21,12 +21,11 @@ from orchestra_core.page.rendering import (
     static_file,
 )
 from orchestra_core.service.asking import PARAMETERS
-from orchestra_core.service.errors import ArtifactNotFound
+from orchestra_core.service.errors import ArtifactNotFound, ServiceError
 from orchestra_core.service.following import Follower
-from orchestra_core.service.service import Service
-from orchestra_core.service.views import artifacts_of, brief_events, mode_of
+from orchestra_core.service.service import Service, report_of
+from orchestra_core.service.views import artifacts_of, brief_events
 
-MOST_EVENTS = 200
 KEPT_RENDERINGS = 32
 
 pages = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -98,14 +97,20 @@ class Pages:
                 live=service.goes_on(follower),
             )
         files = [path for path, _ in artifacts_of(service.home, follower.state)]
+        live = service.goes_on(follower)
+        told = Told(
+            stages_of(follower.state, ended=not live),
+            tuple(brief_events(follower.recent, follower.state, MOST_EVENTS)),
+            order.mode if order else mode_of(follower.state),
+        )
         return page_of(
-            follower.state,
-            brief_events(follower.recent, follower.state, MOST_EVENTS),
+            report_of(follower.state),
             lambda path: f"/orchestrate/artifacts/{run_id}/{path}",
+            told,
             status=status,
-            mode=order.mode if order else mode_of(follower.state),
-            live=service.goes_on(follower),
+            live=live,
             last_seq=follower.last_seq,
+            error=order.refused if order else None,
             artifacts=[path for path in files if not path.startswith(service.home.runs_dir)],
         )
 
@@ -158,5 +163,7 @@ async def _answer(here: Pages, run_id: str, *, whole: bool) -> Response:
         return HTMLResponse(await here.run(run_id, whole=whole))
     except (RunNotFound, InvalidName) as error:
         return HTMLResponse(render_problem(error.message, error.hint), 404)
+    except ServiceError as error:
+        return HTMLResponse(render_problem(error.message, error.hint), error.status)
     except OrchestraError as error:
         return HTMLResponse(render_problem(str(error), error.hint), 503)

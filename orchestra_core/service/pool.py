@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
+from orchestra_core.errors import UsageError
 from orchestra_core.journal.events import now
 from orchestra_core.journal.lock import is_locked
 from orchestra_core.service.errors import QueueFull
@@ -114,13 +115,19 @@ class Pool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _fill(self) -> None:
-        while self.waiting and len(self.running) < self.options.workers and not self._closed:
-            order = self.orders[self.waiting.popleft()]
-            self._starting.add(order.run_id)
-            self._spawn(self._carry(order))
+        while len(self.running) < self.options.workers and not self._closed:
+            # One that is to be gone on with may still be writing its report.
+            run_id = next((run_id for run_id in self.waiting if run_id not in self.running), None)
+            if run_id is None:
+                return
+            self.waiting.remove(run_id)
+            self._starting.add(run_id)
+            resume = run_id in self._resuming
+            self._resuming.discard(run_id)
+            self._spawn(self._carry(self.orders[run_id], resume=resume))
 
-    async def _carry(self, order: Order) -> None:
-        start = start_resumer if order.run_id in self._resuming else start_worker
+    async def _carry(self, order: Order, *, resume: bool) -> None:
+        start = start_resumer if resume else start_worker
         try:
             process = await start(self.options, self.book, order)
             self.active[order.run_id] = process
@@ -128,20 +135,20 @@ class Pool:
             if self.orders[order.run_id].cancelled_at:  # while it started
                 _signal(process.pid, signal.SIGINT)
             code = await process.wait()
-            await self._ended(order, code)
+            await self._ended(order, code, resumed=resume)
         except Exception:
             _LOG.exception("the worker of %s", order.run_id)
         finally:
-            for runs in (self._starting, self._resuming):
-                runs.discard(order.run_id)
+            self._starting.discard(order.run_id)
             self.active.pop(order.run_id, None)
             self._fill()
 
-    async def _ended(self, order: Order, code: int) -> None:
-        """A worker that ended without a journal leaves its reason with the order."""
+    async def _ended(self, order: Order, code: int, *, resumed: bool) -> None:
+        """A worker that ended before it had begun, or gone on, leaves its reason with the order."""
         follower = await self.followers.of(order.run_id)
         order = self.orders[order.run_id]
-        if not follower.exists and not order.cancelled_at and not self._closed:
+        began = code != UsageError.exit_code if resumed else follower.exists
+        if not began and not order.cancelled_at and not self._closed:
             refusal = await asyncio.to_thread(self.book.refusal, order.run_id, code)
             await self._update(order, refused=refusal)
 

@@ -22,6 +22,7 @@ PYTHON = (sys.executable, "-P", "-m")
 DESK_SECONDS = 120.0
 DESKS = 2
 MOST_WAITING = 8
+WORKER_NICE = 5
 
 
 class Desk:
@@ -99,7 +100,7 @@ async def _start(
     options: ServiceOptions, book: OrderBook, run_id: str, words: list[str]
 ) -> asyncio.subprocess.Process:
     with open_output(book.output(run_id)) as output:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *PYTHON,
             "orchestra_core",
             *words,
@@ -111,6 +112,9 @@ async def _start(
             env=_environment(of_experiment=False),
             start_new_session=True,  # a Ctrl-C at the service's terminal is the service's to pass on
         )
+    with suppress(OSError):  # the service answers while runs keep every core busy
+        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + WORKER_NICE)
+    return process
 
 
 async def _ask_process(words: tuple[str, ...], stdin: bytes) -> Any:

@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from orchestra_core.artifacts import check_name, make_run_id
 from orchestra_core.errors import RunNotFound, nearest
 from orchestra_core.journal import memory
 from orchestra_core.journal.events import now
 from orchestra_core.journal.reporting import build_report
+from orchestra_core.journal.state import RunState
 from orchestra_core.liveness import process_is_gone
+from orchestra_core.report import Report
 from orchestra_core.service.asking import UNTIL
 from orchestra_core.service.errors import (
     ArtifactNotFound,
@@ -24,6 +28,7 @@ from orchestra_core.service.errors import (
     RunNotActive,
     RunNotBegun,
     RunNotResumable,
+    RunUnreadable,
     ServiceError,
 )
 from orchestra_core.service.following import Follower, Followers
@@ -146,7 +151,7 @@ class Service:
             told = f"the run is {status}" if order else "the run was not started by this service"
             hint = "" if order else f"Go on with it by hand: orchestra resume {run_id}"
             raise RunNotResumable(f"there is nothing to resume: {told}", hint=hint)
-        order = order.model_copy(update={"cancelled_at": None})
+        order = order.model_copy(update={"cancelled_at": None, "refused": None})
         await asyncio.to_thread(self.book.save, order)
         self.pool.enqueue(order, resume=True)
 
@@ -215,7 +220,7 @@ class Service:
             {"path": path, "url": f"/orchestrate/artifacts/{run_id}/{path}", "sha256": sha256}
             for path, sha256 in artifacts_of(self.home, follower.state)
         ]
-        report = build_report(follower.state).model_dump(mode="json")
+        report = report_of(follower.state).model_dump(mode="json")
         return {"report": report, "artifacts": files}
 
     async def artifact(self, run_id: str, path: str) -> Path:
@@ -279,3 +284,14 @@ class Service:
             "queued_at": order.created_at,
             "links": links_of(order.run_id),
         }
+
+
+def report_of(state: RunState) -> Report:
+    """The report of a fold. Raises RunNotFound when it has no beginning, RunUnreadable."""
+    try:
+        return build_report(state)
+    except ValidationError as error:
+        raise RunUnreadable(
+            f"the journal of '{state.run_id}' holds what this version cannot read",
+            hint="Another version of Orchestra wrote it; `orchestra events` prints it as it stands.",
+        ) from error

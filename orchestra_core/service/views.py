@@ -8,18 +8,16 @@ from itertools import islice
 from typing import Any
 
 from orchestra_core.artifacts import Home
-from orchestra_core.journal.events import Event, EventType
+from orchestra_core.journal.events import Event
 from orchestra_core.journal.state import RunState
-from orchestra_core.journal.words import describe
+from orchestra_core.page.content import UNTOLD, brief_event, mode_of
 from orchestra_core.service.following import Follower
 from orchestra_core.service.orders import Order
 
 BRIEF_EVENTS = 30
 BRIEF_DECISIONS = 20
-_UNTOLD = frozenset({EventType.UNIT_STARTED, EventType.UNIT_DONE, EventType.JOB_DONE})
 _DECISION = ("kind", "rule", "reason", "stage", "rung", "plugin")
 _VERDICT = ("kind", "reason", "metric", "baseline", "challenger", "queries", "queries_needed")
-_MODES = {"smoke": "smoke", "grid": "grid", "ab": "ab"}
 
 
 def status_view(
@@ -75,28 +73,12 @@ def links_of(run_id: str) -> dict[str, str]:
     }
 
 
-def mode_of(state: RunState) -> str:
-    """How far the plan goes, in the API's words."""
-    stages = state.started.get("plan", {}).get("stages") or [{"name": "publish"}]
-    return _MODES.get(str(stages[-1]["name"]), "full")
-
-
 def brief_events(
     recent: Iterable[Event], state: RunState, most: int = BRIEF_EVENTS
 ) -> list[dict[str, Any]]:
     """The last events that mean something to people, oldest first."""
-    told = (event for event in reversed(list(recent)) if event.event_type not in _UNTOLD)
+    told = (event for event in reversed(list(recent)) if event.event_type not in UNTOLD)
     return [brief_event(event, state) for event in islice(told, most)][::-1]
-
-
-def brief_event(event: Event, state: RunState) -> dict[str, Any]:
-    """One event without its payload, and with what it says in words."""
-    return {
-        "seq": event.seq,
-        "event_type": event.event_type.value,
-        "created_at": event.created_at,
-        "message": describe(event, state),
-    }
 
 
 def artifacts_of(home: Home, state: RunState) -> Iterator[tuple[str, str]]:
@@ -137,9 +119,9 @@ def _metrics(state: RunState, best: Mapping[str, Any] | None) -> dict[str, float
 
 
 def _error(state: RunState, order: Order | None) -> dict[str, Any] | None:
-    if state.error is not None:
-        return dict(state.error)
-    return dict(order.refused) if order and order.refused else None
+    if order and order.refused:
+        return dict(order.refused)
+    return dict(state.error) if state.error is not None else None
 
 
 def _kept(content: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

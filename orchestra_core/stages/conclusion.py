@@ -11,12 +11,8 @@ from orchestra_core.experiment import Objective
 from orchestra_core.metric_names import keeps, told_limits
 from orchestra_core.plan import Plan
 from orchestra_core.statistics.pareto import front, knee
-from orchestra_core.statistics.ranking import Standing, best
+from orchestra_core.statistics.ranking import MATERIAL_MS, MATERIAL_SHARE, Standing, best
 from orchestra_core.statistics.regret import regret_bound
-
-MATERIAL_MS = 5.0
-"""A p95 difference below this (or below 5% of the limit, if there is one) breaks no tie."""
-MATERIAL_SHARE = 0.1
 
 
 def concluded(

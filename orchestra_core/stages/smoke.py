@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.errors import IdsDoNotAlign
+from orchestra_core.evaluation.ids import aligned, both_sides
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.payloads import RungEvidence
 from orchestra_core.report import IdOverlap
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of
-
-EXAMPLES = 3
 
 
 def run(context: RunContext) -> None:
@@ -39,27 +37,8 @@ def run(context: RunContext) -> None:
 
 
 def id_overlap(jobs: Collection[Job], dataset: Dataset) -> IdOverlap:
-    """Share of retrieved ids that the corpus knows, with three examples of what either side says.
-
-    The target's examples are ids that the corpus does not know, as long as there are any.
-    Raises IdsDoNotAlign when not one id is known: then every quality figure would be a false zero.
-    """
-    retrieved = {d for job in jobs for o in job.observations.values() for d in o.ranking}
-    known = retrieved & dataset.corpus.keys()
-    foreign = sorted(retrieved - known)
-    overlap = IdOverlap(
-        share=len(known) / len(retrieved) if retrieved else None,
-        retrieved=tuple((foreign or sorted(known))[:EXAMPLES]),
-        dataset=tuple(sorted(dataset.corpus)[:EXAMPLES]),
-    )
-    if retrieved and not known:
-        raise IdsDoNotAlign(
-            f"none of {len(retrieved)} retrieved ids is in dataset '{dataset.name}': the target says "
-            f"{', '.join(overlap.retrieved)}; the dataset says {', '.join(overlap.dataset)}",
-            hint="Point the runner at an index of this dataset, or map its ids.",
-            details={"overlap": 0.0, "ids": overlap.model_dump(mode="json")},
-        )
-    return overlap
+    """How the ids of all rankings agree with the corpus. Raises IdsDoNotAlign when not one does."""
+    return aligned({d for job in jobs for o in job.observations.values() for d in o.ranking}, dataset)
 
 
 def _evidence(context: RunContext, jobs: dict[str, Job]) -> RungEvidence:
@@ -67,7 +46,5 @@ def _evidence(context: RunContext, jobs: dict[str, Job]) -> RungEvidence:
 
 
 def _partly(ids: IdOverlap) -> str:
-    return (
-        f"only {ids.share or 0.0:.0%} of the retrieved ids are in the dataset's corpus: the target "
-        f"says {', '.join(ids.retrieved)}; the dataset says {', '.join(ids.dataset)}"
-    )
+    share = f"only {ids.share or 0.0:.0%} of the retrieved ids are in the dataset's corpus"
+    return f"{share}: {both_sides(ids)}"

@@ -76,6 +76,32 @@ def test_a_configuration_of_the_grid(orchestra, runs):
     assert found.json["stage"] == "grid"
 
 
+@pytest.mark.parametrize("configs", [("q0p5", "q0p9"), ("q0p9", "q0p5")])
+def test_nothing_is_claimed_for_a_leader_on_the_queries_it_was_chosen_by(orchestra, runs, configs):
+    words = [word for config_id in configs for word in ("--config", config_id)]
+    result = orchestra("compare", *runs, *WORDS, *words, "--json")
+    verdict = result.json["verdict"]
+    assert (result.code, result.json["stage"], verdict["kind"]) == (4, "grid", "inconclusive")
+    doubts = ("these queries are those it was chosen by", "too few for p95_ms")
+    assert any(doubt in verdict["reason"] for doubt in doubts)
+    assert any("tuning queries" in warning for warning in verdict["warnings"])
+    assert "all looks" not in verdict["test"]
+    assert "A B B A" not in verdict["test"]
+
+
+def test_others_are_judged_with_a_warning(orchestra, runs):
+    words = ("--config", "q0p3", "--config", "q0p5")
+    verdict = orchestra("compare", *runs, *WORDS, *words, "--json").json["verdict"]
+    assert "chosen by" not in verdict["reason"]
+    assert any("tuning queries" in warning for warning in verdict["warnings"])
+
+
+def test_confirmation_queries_need_no_such_warning(orchestra, runs):
+    found = orchestra("compare", *runs, *WORDS, "--json").json
+    assert found["stage"] == "ab"
+    assert not [w for w in found["verdict"]["warnings"] if "tuning" in w]
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

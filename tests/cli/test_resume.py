@@ -89,3 +89,18 @@ def test_one_that_was_interrupted_may_be_started_anew(interrupted, orchestra):
     result = orchestra("run", *words)
     assert result.code == 0
     assert result.json["run_id"] != run_id
+
+
+def test_while_the_first_one_runs(interrupted, orchestra):
+    home, run_id = interrupted
+    words = ("--plugins", "stub_target", "--set", "name=second", "--home", str(home))
+    lock = RunLock(Home(home).lock(run_id))
+    try:
+        result = orchestra("run", *words)
+        insisted = orchestra("run", *words, "--again", "--json")
+    finally:
+        lock.release()
+    assert result.code == 2
+    assert f"is running as {run_id}" in result.err
+    assert f"orchestra events {run_id} --follow" in result.err
+    assert insisted.json["run_id"] != run_id

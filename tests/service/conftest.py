@@ -158,11 +158,24 @@ def refused_to_serve(tmp_path: Path) -> Callable[..., subprocess.CompletedProces
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def serve_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Served]]:
+    """As `serve`, for the tests of one module."""
+    started: list[Served] = []
+    home = tmp_path_factory.mktemp("served")
+
+    def start(*words: str, target: tuple[str, ...] = TARGET, **environ: str) -> Served:
+        started.append(start_service(home, *words, target=target, **environ))
+        return started[-1]
+
+    yield start
+    for served in started:
+        end_service(served)
+
+
+@pytest.fixture(scope="module")
+def served(serve_module: Callable[..., Served]) -> Served:
     """One service for a whole module."""
-    found = start_service(tmp_path_factory.mktemp("served"), "--queue", "1000", "--workers", "2")
-    yield found
-    end_service(found)
+    return serve_module("--queue", "1000", "--workers", "2")
 
 
 def start_service(home: Path, *words: str, target: tuple[str, ...] = TARGET, **environ: str) -> Served:

@@ -8,6 +8,7 @@ import itertools
 import json
 import socket
 import time
+from functools import reduce
 
 import pytest
 from fastapi.routing import APIRoute
@@ -19,7 +20,7 @@ from orchestra_core.service.app import create_app
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.reading import MAX_DEPTH, MAX_VALUES, check_json
 
-TOKEN = "a-token-of-some-length"
+TOKEN = "a-token-of-some-length"  # noqa: S105
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
@@ -264,10 +265,9 @@ def addresses(app):
     """Every path of the application, with its parameters filled in."""
     found = {route.path for route in every_route(app)}
     assert len(found) > 10
-    values = {"{run_id}": "x", "{path:path}": "y", "{job_id}": "z"}
-    for path in sorted(found):
-        for name, value in values.items():
-            path = path.replace(name, value)
+    values = {"{run_id}": "x", "{path:path}": "y", "{name}": "z"}
+    for template in sorted(found):
+        path = reduce(lambda text, pair: text.replace(*pair), values.items(), template)
         assert "{" not in path, path
         yield path
 
@@ -313,7 +313,7 @@ def test_every_operation_is_described(guarded):
     assert {route.path_format for route in routes} == set(content["paths"])
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "tuner.example", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "tuner.example", ""])  # noqa: S104
 def test_no_listening_elsewhere_without_a_token(host, tmp_path):
     with pytest.raises(UsageError, match="no token is set"):
         ServiceOptions(home=Home(tmp_path), host=host)

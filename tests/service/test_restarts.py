@@ -149,3 +149,19 @@ def test_an_interrupted_run_waits_for_the_call_that_resumes_it(serve):
     assert second.wait(run_id, "completed")["verdict"]["kind"] == "win"
     again = second.post("/orchestrate/resume", {"run_id": run_id})
     assert (again.status_code, again.json()["code"]) == (409, "not_resumable")
+
+
+def test_a_run_that_cannot_be_gone_on_with_says_why(serve):
+    served = serve(**SLOW)
+    run_id = served.run()["run_id"]
+    served.wait(run_id, "running")
+    time.sleep(1)
+    served.post("/orchestrate/cancel", {"run_id": run_id})
+    served.wait(run_id, "cancelled")
+    experiment = served.home / "reports" / "service" / run_id / "experiment.json"
+    experiment.write_text(experiment.read_text().replace('"seed": 20251107', '"seed": 1'))
+    assert served.post("/orchestrate/resume", {"run_id": run_id}).status_code == 202
+    served.events(run_id)
+    status = served.status(run_id)
+    assert status["status"] == "cancelled"
+    assert status["error"]["type"] == "run_changed"

@@ -154,7 +154,7 @@
     const config = focused && focused.dataset ? focused.dataset.config : undefined;
     const within = focused && focused.closest ? focused.closest("section") : null;
     let before = null;
-    for (const section of [...incoming.content.querySelectorAll(":scope > section")]) {
+    for (const section of [...incoming.content.children]) {
       const old = known.get(section.id);
       known.delete(section.id);
       for (const details of section.querySelectorAll("details")) {

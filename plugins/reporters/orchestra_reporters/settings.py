@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from orchestra_core.experiment import StrictModel
+from orchestra_core.fields import StrictModel
 
 
 class ReportersSettings(StrictModel):
@@ -16,5 +16,7 @@ class ReportersSettings(StrictModel):
     """Rows of the candidates' table in `winners.md`; the baseline comes on top of them."""
     plots: bool = True
     """False: no `pareto.png` and no `ab_diff.png`."""
+    page: bool = True
+    """False: no `report.html`."""
     dpi: int = Field(default=144, ge=72, le=400)
     """Dots per inch of the pictures; 144 makes `pareto.png` 1584 dots wide."""

@@ -23,11 +23,13 @@ DATA = {
 }
 PICTURES = {"pareto.png": "pareto_png", "ab_diff.png": "ab_diff_png"}
 """Artifact → the module here whose `render(report, settings)` makes its bytes."""
+PAGE = "report.html"
 
 
 def artifact_names(settings: ReportersSettings) -> tuple[str, ...]:
-    """The artifacts in the order they are written: data before pictures."""
-    return (*DATA, *PICTURES) if settings.plots else tuple(DATA)
+    """The artifacts in the order they are written: data, pictures, and the page that links to them."""
+    pictures = tuple(PICTURES) if settings.plots else ()
+    return (*DATA, *pictures, *((PAGE,) if settings.page else ()))
 
 
 def write_all(report: Report, settings: ReportersSettings, artifacts: ArtifactFolder) -> None:
@@ -35,7 +37,12 @@ def write_all(report: Report, settings: ReportersSettings, artifacts: ArtifactFo
     failures: dict[str, Exception] = {}
     for name in artifact_names(settings):
         try:
-            artifacts.write_bytes(name, _renderer(name)(report, settings))
+            if name == PAGE:
+                from orchestra_reporters.report_html import render_page
+
+                artifacts.write_bytes(name, render_page(report, artifacts))
+            else:
+                artifacts.write_bytes(name, _renderer(name)(report, settings))
         except Exception as error:  # whatever it was: the other artifacts are still worth having
             failures[name] = error
     if failures:
