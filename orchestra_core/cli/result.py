@@ -92,7 +92,7 @@ def show_verdict(verdict: Verdict) -> None:
     word = click.style(verdict.kind.replace("_", " ").upper(), fg=_COLOURS[verdict.kind], bold=True)
     click.echo(f"Verdict: {word}: {verdict.reason}")
     if verdict.diff_table:
-        share = ">99.99%" if verdict.confidence > 0.9999 else f"{100 * verdict.confidence:.4g}%"
+        share = ">99.9%" if verdict.confidence > 0.999 else f"{100 * verdict.confidence:.3g}%"
         headers = ["metric", "baseline>", "challenger>", "difference>", "interval>", "p>"]
         print_table(headers, [_cells(row) for row in verdict.diff_table])
         click.echo(f"  baseline    {verdict.baseline}\n  challenger  {verdict.challenger}")

@@ -82,7 +82,8 @@ def _find(plan: Plan, config_id: str | None) -> Configuration:
     try:
         return plan.configuration(config_id)
     except KeyError:
-        known = [plan.baseline.config_id, *(c.config_id for c in plan.configurations)]
+        every = (plan.baseline, *plan.configurations)
+        known = list(dict.fromkeys(c.config_id for c in every))
         raise UsageError(
             f"the space has no configuration '{config_id}'",
             where="--config",

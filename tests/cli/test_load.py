@@ -247,3 +247,10 @@ def test_ctrl_c_shows_what_is_done(folder, write_plugin):
     content = json.loads(out)
     assert content["interrupted"] is True
     assert 2 <= content["loads"][0]["answered"] < 500
+
+
+def test_an_unknown_configuration_lists_each_one_once(orchestra):
+    words = ("load", "--plugins", "stub_target", "--config", "zzz", "--set", "baseline={quality: 0.3}")
+    hint = orchestra(*words).err
+    assert hint.count("q0p3") == 1
+    assert "q0p9" in hint

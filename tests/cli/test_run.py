@@ -95,7 +95,7 @@ def test_an_early_look_is_not_called_certain(sample, orchestra):
     result = orchestra("run", *STUB, "--set", f"stages.ab.sample={sample}")
     share = re.search(r"; (\S+) interval for quality", result.out)
     assert share is not None
-    assert re.fullmatch(r">99\.99%|\d\d\.?\d*%", share[1])
+    assert re.fullmatch(r">99\.9%|\d\d(\.\d)?%", share[1])
 
 
 def test_an_unhealthy_target_is_an_infrastructure_error(orchestra, monkeypatch):

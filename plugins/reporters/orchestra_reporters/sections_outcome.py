@@ -138,6 +138,11 @@ def _proportion(verdict: Verdict) -> list[str]:
 
 
 def _ab_facts(verdict: Verdict) -> list[str]:
+    if not verdict.queries:
+        return [
+            f"No A/B: {escape(verdict.reason)}",
+            *(f"Warning: {escape(w)}" for w in verdict.warnings),
+        ]
     facts = [
         f"Baseline: {escape(verdict.baseline)}",
         f"Challenger: {escape(verdict.challenger)}",

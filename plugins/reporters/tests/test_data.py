@@ -185,6 +185,7 @@ def test_weird_values_stay_on_their_line(make_report):
 
 
 def test_figures_for_people():
+    assert (figure(12.0, "count"), figure(1234.0, "count")) == ("12", "1,234")
     assert (figure(None, "ms"), figure(0.5, ""), figure(0.0999999999, "ms")) == ("–", "0.5000", "0.100")
     assert (significant(0.0000213), significant(12345.0), significant(0)) == ("0.0000213", "12345", "0")
     assert (p_value(0.0), p_value(0.0432), p_value(None)) == ("< 0.001", "0.043", "–")
