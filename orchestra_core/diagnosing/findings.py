@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,13 +64,9 @@ class Diagnosis:
         message, details = told["msg"], told["details"]
         self.findings.append(Finding(area, name, "fail", message, hint, details, code))
 
-    @contextmanager
-    def noting(self, area: str, name: str) -> Iterator[None]:
+    def noting(self, area: str, name: str) -> _Noting:
         """Whatever is raised inside becomes a failure of that name, and goes no further."""
-        try:
-            yield
-        except (Exception, SystemExit) as error:  # a plugin that exits is one that failed
-            self.fail(area, name, error)
+        return _Noting(self, area, name)
 
     def skip(self, why: str, *places: tuple[str, str]) -> None:
         """Note what could not be looked at."""
@@ -92,6 +87,24 @@ class Diagnosis:
             for one in self.findings
         ]
         return {"usable": not self.failures, "exit_code": self.exit_code, "checks": checks}
+
+
+@dataclass(frozen=True)
+class _Noting:
+    diagnosis: Diagnosis
+    area: str
+    name: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> bool:
+        if not isinstance(error, Exception | SystemExit):  # a plugin that exits is one that failed
+            return False
+        self.diagnosis.fail(self.area, self.name, error)
+        return True
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:

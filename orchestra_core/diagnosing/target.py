@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.diagnosing.findings import Diagnosis, counted
+from orchestra_core.diagnosing.findings import Diagnosis, Status, counted
 from orchestra_core.errors import HealthFailed, RequestFailed, TargetError
 from orchestra_core.evaluation.ids import aligned, both_sides
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY
@@ -175,7 +175,7 @@ def _tell_ids(found: Diagnosis, seen: Sequence[Observation], dataset: Dataset) -
             whole = (overlap.share or 0.0) > 0.5
             hint = "" if whole else "Is it an index of another version of the dataset?"
             details = overlap.model_dump(mode="json")
-            status = "ok" if whole else "warn"
+            status: Status = "ok" if whole else "warn"
             found.add(_TRIAL, "ids", status, f"{share}: {both_sides(overlap)}", hint, details)
 
 
