@@ -1,4 +1,4 @@
-# make run · make test · make check · make setup
+# make run · make test · make orchestrate.diag · make check · make setup
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ PROJECTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),$(p)/pyproject
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL = $(if $(UV),VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q,$(BIN)/python -m pip install -q --disable-pip-version-check)
 
-.PHONY: run setup test check bench docs clean
+.PHONY: run setup test orchestrate.diag check bench docs clean
 run: setup  ## Set up and run the built-in FiQA experiment.
 	$(BIN)/orchestra run --plugins fiqa
 
@@ -32,6 +32,9 @@ $(VENV)/.dev: $(VENV)/.installed
 
 test: $(VENV)/.dev $(VENV)/.data  ## All tests.
 	$(BIN)/python -m pytest -n 2 -q
+
+orchestrate.diag: setup  ## Would a run work? Options by ARGS="--file my.yaml".
+	$(BIN)/orchestra diag $(ARGS)
 
 check: $(VENV)/.dev  ## ruff, mypy --strict, import rules, docs.
 	$(BIN)/ruff check .

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from orchestra_core.artifacts import ArtifactFolder, Home
     from orchestra_core.datasets import Dataset, DatasetSource
     from orchestra_core.errors import OrchestraError
-    from orchestra_core.experiment import Experiment, StrictModel
+    from orchestra_core.experiment import Experiment
+    from orchestra_core.fields import StrictModel
     from orchestra_core.hookspecs import hookimpl
     from orchestra_core.observation import (
         Answer,
@@ -62,7 +63,8 @@ _HOMES = {
     "artifacts": ("ArtifactFolder", "Home"),
     "datasets": ("Dataset", "DatasetSource"),
     "errors": ("OrchestraError",),
-    "experiment": ("Experiment", "StrictModel"),
+    "experiment": ("Experiment",),
+    "fields": ("StrictModel",),
     "hookspecs": ("hookimpl",),
     "observation": (
         "Answer",

@@ -6,7 +6,7 @@ Used by `orchestra compare`. Rankings are read from the jobs' folders and scored
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset
@@ -19,10 +19,22 @@ from orchestra_core.journal.reporting import plan_of
 from orchestra_core.journal.state import RunState, changed_index
 from orchestra_core.plan import Plan
 from orchestra_core.report import Verdict
-from orchestra_core.stages.verdict import Pairing, verdict_of
+from orchestra_core.stages.verdict import Pairing, quality_error, verdict_of
+from orchestra_core.statistics.verdict import Settled
 
 STAGES = ("ab", "grid", "smoke")
+TEST = (
+    "paired by query, one look; empirical likelihood interval for bounded differences; sign-flip "
+    "randomisation p-value, Holm over the other quality metrics; latency percentiles by circular "
+    "block bootstrap of runs that were not timed together"
+)
+TUNED = (
+    "these are tuning queries (stage {}), by which configurations were chosen, so what looks best on "
+    "them is overrated; only an A/B says by how much"
+)
 TIMING = "the runs were timed at different times, so latencies differ by more than the configurations"
+
+SAME = "one configuration, which gave the same rankings in both runs"
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,8 @@ def compare_runs(
 ) -> Comparison:
     """Pair two runs on their common queries, in the first of A/B, grid and smoke that has any.
 
+    On queries of grid or smoke nothing is claimed for a run's own leader, and a warning says why.
+
     `config_ids`: per run; None is the run's winner, else its grid's leader. Objective, margins,
     confidence and seed are those of the first run. Raises RunsDiffer when dataset or index differ,
     UsageError when a configuration is unknown or no query is common, StorageError.
@@ -82,7 +96,11 @@ def compare_runs(
         common = set(arms[1].query_ids)
         if query_ids := [query_id for query_id in arms[0].query_ids if query_id in common]:
             cut = arms[0].only(query_ids), arms[1].only(query_ids)
-            verdict = _judged(Pairing(first.plan.experiment, dataset, *cut))
+            pairing = Pairing(first.plan.experiment, dataset, *cut)
+            leads = first.config_id == first.state.leader, second.config_id == second.state.leader
+            verdict = _judged(pairing, stage, leads)
+            told = (*verdict.warnings, *_other_objective(first, second), TIMING)
+            verdict = verdict.model_copy(update={"warnings": told})
             asked = len(arms[0].query_ids), len(arms[1].query_ids)
             return Comparison((first.state.run_id, second.state.run_id), stage, asked, verdict)
     raise UsageError(
@@ -91,10 +109,43 @@ def compare_runs(
     )
 
 
-def _judged(pairing: Pairing) -> Verdict:
-    error = 1 - pairing.experiment.stages.ab.confidence
-    verdict = verdict_of(pairing, 1, pairing.judge(pairing.counted, error))
-    return verdict.model_copy(update={"warnings": (*verdict.warnings, TIMING)})
+def _judged(pairing: Pairing, stage: str, leads: tuple[bool, bool]) -> Verdict:
+    """`leads`: whether baseline and challenger led their own races."""
+    error = quality_error(pairing.experiment)
+    judgement = pairing.judge(pairing.counted, error)
+    warnings = []
+    if stage != "ab":
+        warnings.append(TUNED.format(stage))
+        settled = _without_luck(judgement.settled, leads)
+        judgement = replace(judgement, settled=settled)
+    verdict = verdict_of(pairing, 1, judgement)
+    found: dict[str, object] = {"warnings": (*verdict.warnings, *warnings), "test": TEST}
+    if _alike(pairing):
+        found |= {"kind": "no_difference", "reason": SAME, "queries_needed": None, "detectable": None}
+    return verdict.model_copy(update=found)
+
+
+def _alike(pairing: Pairing) -> bool:
+    """One configuration, with the same rankings in both runs."""
+    one, other = pairing.baseline, pairing.challenger
+    same = one.configuration.parameters == other.configuration.parameters
+    return same and one.rankings() == other.rankings()
+
+
+def _without_luck(settled: Settled, leads: tuple[bool, bool]) -> Settled:
+    """No claim for a leader rests on the queries that it was chosen by."""
+    favoured = {"regression": leads[0], "win": leads[1]}
+    if not favoured.get(settled.kind):
+        return settled
+    told = f"{settled.reason}, but these queries are those it was chosen by"
+    return Settled("inconclusive", told, False, settled.warnings)
+
+
+def _other_objective(first: _Side, second: _Side) -> tuple[str, ...]:
+    ours, theirs = (side.plan.experiment.objective.maximize for side in (first, second))
+    if ours == theirs:
+        return ()
+    return (f"run B maximised {theirs}; both are judged by {ours}, the objective of run A",)
 
 
 def _side(home: Home, run_id: str, config_id: str | None) -> _Side:

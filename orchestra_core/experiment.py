@@ -6,109 +6,30 @@ Nothing here reads files or knows a plugin.
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from orchestra_core.metric_names import TIMING_METRICS, canonical
+from orchestra_core.fields import (
+    Allowance,
+    Count,
+    Margin,
+    Name,
+    Seconds,
+    Share,
+    StrictModel,
+    TimingMetric,
+    Values,
+)
+from orchestra_core.metric_names import canonical
 from orchestra_core.outbound.fields import Aliases, Allowed, BaseUrl, Endpoints, HeaderTemplates
 from orchestra_core.runner import Load, ParameterValue
-
-
-class StrictModel(BaseModel):
-    """Unknown keys are errors, values are not coerced from other types, instances are frozen."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
-
-
-def _to_seconds(value: object) -> object:
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if not match:
-            raise ValueError("expected seconds, or a duration such as 30m, 90s or 2h")
-        return float(match[1]) * _SECONDS[match[2]]
-    return value
-
-
-def _check_name(value: str) -> str:
-    if not _SAFE_NAME.fullmatch(value) or ".." in value:
-        raise ValueError(
-            "expected a name of letters, digits, '_', '-' and '.', at most 80 characters long"
-        )
-    return value
-
-
-def _check_unique(values: tuple[ParameterValue, ...]) -> tuple[ParameterValue, ...]:
-    for index, value in enumerate(values):
-        if value in values[:index] and not isinstance(value, bool):
-            raise ValueError(f"the value {value!r} stands twice")
-    return values
-
-
-def _check_timing(name: str) -> str:
-    if name not in TIMING_METRICS:
-        close = get_close_matches(name, TIMING_METRICS, n=1, cutoff=0.4)
-        meant = f" (did you mean {close[0]}?)" if close else ""
-        raise ValueError(f"expected one of {', '.join(TIMING_METRICS)}{meant}")
-    return name
-
-
-def _to_margin(value: object) -> object:
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
-        if not match:
-            raise ValueError("expected a share such as 20%, or a number in the metric's own unit")
-        return {"relative": float(match[1]) / 100}
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return {"absolute": float(value)}
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_to_seconds), Field(gt=0)]
-Name = Annotated[str, AfterValidator(_check_name)]
-TimingMetric = Annotated[str, AfterValidator(_check_timing)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Values = Annotated[
-    tuple[ParameterValue, ...], Field(min_length=1, strict=False), AfterValidator(_check_unique)
-]
-
-
-class Margin(StrictModel):
-    """How much worse a metric may get: `20%` of the baseline's figure, or a number in its unit."""
-
-    relative: float | None = Field(default=None, ge=0)
-    absolute: float | None = Field(default=None, ge=0)
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Margin:
-        if (self.relative is None) == (self.absolute is None):
-            raise ValueError("expected either a share such as 20%, or a number")
-        return self
-
-    def allowed(self, baseline: float) -> float:
-        """The largest increase over `baseline` that is still accepted, in the metric's unit."""
-        if self.relative is not None:
-            return self.relative * abs(baseline)
-        return self.absolute or 0.0
 
 
 class Collection(StrictModel):
@@ -164,8 +85,8 @@ class Objective(StrictModel):
     select: Literal["quality", "knee"] = "quality"
     """Who of these challenges the baseline: the one of the highest quality, or the knee, past which
     quality costs more than before."""
-    subject_to: dict[TimingMetric, float] = {}
-    """Metric → upper limit, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""
+    subject_to: dict[TimingMetric, Annotated[float, Field(gt=0)]] = {}
+    """Metric → upper limit above 0, for `p50_ms`, `p95_ms`, `p99_ms` or `cost_per_query`."""
 
     @field_validator("select")
     @classmethod
@@ -190,9 +111,11 @@ class GridSection(StrictModel):
     sample: Count = 100
     """Tuning queries that the grid asks, over all rungs."""
     budget: Share = 0.15
-    """Share of the full grid's evaluations that may be spent; 1.0: only certain drops."""
+    """Share of the full grid's evaluations that may be spent; 1.0: nothing is dropped to keep a budget,
+    only what is beaten for certain or as good as a cheaper one. The first rung for all and the whole
+    sample for two are always allowed."""
     delta: float = Field(default=0.05, gt=0, lt=1)
-    """Chance of ever dropping the true best by a drop called certain."""
+    """Chance of ever dropping the true best, of those within all limits, by a drop called certain."""
     epsilon: float = Field(default=0.005, ge=0)
     """Differences of the objective up to this are no differences."""
     probe: int = Field(default=10, ge=0)
@@ -230,15 +153,18 @@ class AbSection(StrictModel):
     """Confirmation queries of the first look."""
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     """Orders the confirmation queries; the experiment's seed when left out."""
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """Of the intervals over all looks together."""
+    confidence: float = Field(default=0.95, gt=0.5, le=0.999)
+    """Of the intervals over all looks together; no p-value of 9,999 resamplings is below 1/10,000."""
     failed: Literal["zero", "drop"] = "zero"
     """A failed query scores zero, or is left out of both arms; the other way is judged as well."""
-    margin: dict[TimingMetric, Annotated[Margin, BeforeValidator(_to_margin)]] = {
+    margin: dict[TimingMetric, Allowance] = {
         "p95_ms": Margin(absolute=25.0),
         "cost_per_query": Margin(absolute=0.0001),
     }
     """Metric → how much worse it may get: a number in its unit, or a share (`20%`)."""
+    tolerance: float = Field(default=0.02, ge=0, lt=1)
+    """With `objective.minimize`: a challenger that is better there wins, too, where its quality is
+    shown to be no more than this below the baseline's."""
     load: LoadSection = LoadSection()
 
 
@@ -303,7 +229,7 @@ class Experiment(StrictModel):
     stages: StagesSection = StagesSection()
     limits: Limits = Limits()
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 20251107
-    """Splits the queries, and seeds every resampling."""
+    """Splits the queries, and seeds what the A/B resamples and how its requests arrive."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     """Threads that ask the target."""
     plugins: dict[str, dict[str, object]] = {}

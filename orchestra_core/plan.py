@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from orchestra_core.experiment import Experiment, StrictModel
+from orchestra_core.experiment import Experiment
+from orchestra_core.fields import StrictModel
 from orchestra_core.runner import ParameterValue
 
 StageName = Literal["smoke", "grid", "ab", "select", "publish"]

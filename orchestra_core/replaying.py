@@ -33,7 +33,7 @@ from orchestra_core.resuming import check_resumable
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.scheduling.keys import UnitKeys
 from orchestra_core.scheduling.source import UnitSource
-from orchestra_core.session import open_dataset
+from orchestra_core.session import folder_of, open_dataset
 from orchestra_core.stages.context import RunContext
 from orchestra_core.verification.ledger import ABSENT, Ledger
 
@@ -52,7 +52,7 @@ def replay_run(home: Home, run_id: str, calls: HookCalls, *, write: bool = False
     state = whole_state(home, run_id)
     check_resumable(state)
     plan = plan_of(state)
-    dataset = open_dataset(calls, plan.experiment.dataset)
+    dataset = open_dataset(calls, plan.experiment.dataset, folder=folder_of(home, state.started))
     ledger = Ledger(run_id)
     past = read_past(open_journal(home, run_id), resuming=False)
     with TemporaryDirectory(prefix="orchestra-replay-") as place:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from orchestra_core.experiment import Objective, StrictModel
+from orchestra_core.experiment import Objective
+from orchestra_core.fields import StrictModel
 from orchestra_core.probing.figures import TimedRequests
 from orchestra_core.runner import ParameterValue
 
@@ -166,7 +167,6 @@ class JobSummary(StrictModel):
     comparable: bool = True
     """False: the index was another one by the end of this job than when the run began."""
     not_comparable_because: str = ""
-    """What differs, when it is not."""
     error: dict[str, Any] | None = None
 
 
@@ -305,6 +305,12 @@ class Report(StrictModel):
         shaping = [d for d in self.decisions if d.kind != "keep"]
         ordered = shaping or list(self.decisions)
         return ordered[-1] if ordered else None
+
+    @property
+    def denied_because(self) -> str:
+        """Why guards denied publication; empty when none did."""
+        told = [r.reason for r in self.rulings if (r.kind, r.point) == ("deny", "publish")]
+        return "; ".join(dict.fromkeys(told))
 
     def candidate(self, config_id: str) -> Candidate:
         """The baseline or a candidate by id. Raises KeyError."""

@@ -18,7 +18,7 @@ from orchestra_core.journal.state import RunState
 from orchestra_core.outcome import Outcome
 from orchestra_core.scheduling.results import ResultFolder
 from orchestra_core.scheduling.source import Earlier
-from orchestra_core.session import Request, Session
+from orchestra_core.session import Request, Session, folder_of
 from orchestra_core.sitting import further_sitting
 
 
@@ -96,4 +96,5 @@ def request_of(home: Home, state: RunState) -> Request:
         home=home.root,
         only_defaults=asked["only_defaults"],
         until=asked.get("until"),
+        folder=folder_of(home, state.started),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset, DatasetSource
 from orchestra_core.errors import ExperimentError, HookError, RunnerSelectionError, nearest
-from orchestra_core.evaluation.metrics import measure_of
+from orchestra_core.evaluation.metrics import check_objective
 from orchestra_core.experiment import Experiment, Paths
 from orchestra_core.layers import DEFAULT_FILE, Layers, build_experiment, read_layers, validation_errors
 from orchestra_core.outbound.allowance import unlimited
@@ -51,12 +51,15 @@ class Request:
     """Leave file, environment and --set aside: the runner's built-in experiment."""
     until: StageName | None = None
     """The last stage to carry out; None: all of them."""
+    folder: Path | None = None
+    """Where a relative path of a dataset begins; None: the working folder."""
 
     def asked(self, home: Home) -> dict[str, Any]:
-        """What the journal keeps of it, so that a run can be resumed; the file from the home folder."""
+        """What the journal keeps of it, so that a run can be resumed; paths from the home folder."""
         file = self.file or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None)
         return {
             "file": os.path.relpath(file.absolute(), home.root) if file else None,
+            "folder": os.path.relpath(self.folder or Path.cwd(), home.root),
             "set": list(self.assignments),
             "plugins": list(self.plugins),
             "strict_plugins": self.strict_plugins,
@@ -80,12 +83,13 @@ class Session:
 
     def open_dataset(self) -> Dataset:
         """The experiment's dataset. Raises DatasetUnavailable, DataError, ExperimentError."""
-        return open_dataset(self.calls, self.experiment.dataset, self.layers.place(("dataset",)))
+        place = self.layers.place(("dataset",))
+        return open_dataset(self.calls, self.experiment.dataset, place, folder=self.request.folder)
 
     def make_plan(self, dataset: Dataset) -> Plan:
         """The plan; nothing is sent. Raises ExperimentError, HookError."""
         try:
-            measure_of(self.experiment.objective.maximize)
+            check_objective(self.experiment.objective.maximize, dataset.qrels)
             plan = self.calls.plan(PlanRequest(self.experiment, self.description, dataset))
             # A planner may have copied a plan with changes, which checks nothing by itself.
             plan = Plan.model_validate(plan.model_dump(), strict=False)
@@ -106,10 +110,12 @@ class Session:
         dataset: Dataset,
         emit: Callable[[str, Mapping[str, Any]], None] = lambda _event_type, _payload: None,
         left_s: Callable[[], float] = unlimited,
+        runs_dir: Path | None = None,
     ) -> Runner:
         """The plan's runner, open; `emit` takes what it records, `left_s` says how long it may take.
 
-        Raises HookError or the runner's own error.
+        `runs_dir`: where jobs are written, None for that of the home folder. Raises HookError or
+        the runner's own error.
         """
         request = RunnerRequest(
             experiment=plan.experiment,
@@ -118,7 +124,7 @@ class Session:
             cache_dir=cache_folder(self.runner_plugin),
             emit=emit,
             left_s=left_s,
-            runs_dir=self.home.root / self.home.runs_dir,
+            runs_dir=runs_dir or self.home.root / self.home.runs_dir,
         )
         return self.calls.runner(self.runner_plugin, request)
 
@@ -213,10 +219,25 @@ def _configured_paths(request: Request, environ: Mapping[str, str]) -> Paths:
         return Paths.model_validate(section)
 
 
-def open_dataset(calls: HookCalls, name: str, where: str = "dataset") -> Dataset:
-    """Open a dataset by name or `scheme:rest`. Raises ExperimentError for an unknown one."""
+def open_dataset(
+    calls: HookCalls, name: str, where: str = "dataset", *, folder: Path | None = None
+) -> Dataset:
+    """Open a dataset by name or `scheme:rest`, a relative PATH from `folder` (the working folder).
+
+    Raises ExperimentError for an unknown one.
+    """
     source, argument = find_dataset(calls, name, where)
-    return source.open(argument)
+    if folder is None or source.argument != "PATH":
+        return source.open(argument)
+    # What it is called must not depend on where it is opened from.
+    return replace(source.open(str(folder / Path(argument).expanduser())), name=name)
+
+
+def folder_of(home: Home, started: Mapping[str, Any]) -> Path | None:
+    """The folder that a run was started in, by its RUN_STARTED; None where that is not told."""
+    asked = started.get("asked")
+    folder = asked.get("folder") if isinstance(asked, Mapping) else None
+    return Path(home.root, folder).resolve() if isinstance(folder, str) else None
 
 
 def find_dataset(calls: HookCalls, name: str, where: str = "dataset") -> tuple[DatasetSource, str]:

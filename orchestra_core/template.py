@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from orchestra_core.experiment import Experiment, Margin
+from orchestra_core.experiment import Experiment
+from orchestra_core.fields import Margin
 
 HEADER = """\
 # An Orchestra experiment. Every key has a default; delete what you do not want to change.

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from orchestra_core.experiment import Experiment, Margin
+from orchestra_core.experiment import Experiment
+from orchestra_core.fields import Margin
 from parts.tables import table
 
 

@@ -96,6 +96,9 @@ def _unusable(argument: str, reason: str) -> DatasetUnavailable:
 
 
 def _qrels_file(folder: Path) -> Path:
+    if not folder.exists():
+        where = str(folder.absolute())
+        raise DatasetUnavailable("there is no such folder", where=where, hint=_EXPECTED_FOLDER)
     files = sorted((folder / "qrels").glob("*.tsv"))
     for path in files:
         if path.name == "test.tsv":

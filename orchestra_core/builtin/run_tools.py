@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestra_core.experiment import Name, StrictModel
+from orchestra_core.fields import Name, StrictModel
 from orchestra_core.hookspecs import hookimpl
 from orchestra_core.payloads import Tool, ToolContext
 

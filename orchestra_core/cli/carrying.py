@@ -30,8 +30,11 @@ def terminating() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def tell(outcome: Outcome, home: Home, *, as_json: bool) -> None:
-    """Print the outcome; with --debug, where its error came from."""
+def tell(outcome: Outcome, home: Home, *, as_json: bool, repeated: bool = False) -> None:
+    """Print the outcome; with --debug, where its error came from.
+
+    `repeated`: it is that of an earlier run of the same experiment.
+    """
     from orchestra_core.cli.main import show_traceback
     from orchestra_core.cli.output import print_json, reader_may_leave
     from orchestra_core.cli.result import as_content, show_outcome
@@ -40,6 +43,6 @@ def tell(outcome: Outcome, home: Home, *, as_json: bool) -> None:
         show_traceback(outcome.error, asked=True)
     with reader_may_leave():
         if as_json:
-            print_json(as_content(outcome))
+            print_json({**as_content(outcome), "repeated": repeated})
         else:
             show_outcome(outcome, home)

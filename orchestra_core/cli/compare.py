@@ -38,7 +38,8 @@ def command(
     """Compare two runs on the queries they have in common.
 
     RUN_A's winner is the baseline, RUN_B's the challenger. Runs on different datasets, judgements or
-    indexes are refused, with what differs. Nothing is sent and nothing is written.
+    indexes are refused, with what differs. Nothing is sent and nothing is written. Where only
+    queries of the grid are common, nothing is claimed for a run's own leader, as it was chosen by them.
 
     Exit code: 0 win or no difference, 1 regression, 2 the runs do not compare, 4 inconclusive.
     """
@@ -47,10 +48,11 @@ def command(
     from orchestra_core.cli.output import print_json, reader_may_leave
     from orchestra_core.comparing import compare_runs
     from orchestra_core.exit_codes import VERDICT_CODES
+    from orchestra_core.journal.memory import load_state
     from orchestra_core.plugins.calls import HookCalls
     from orchestra_core.plugins.manager import open_host
     from orchestra_core.plugins.selection import parse_selection
-    from orchestra_core.session import open_dataset
+    from orchestra_core.session import folder_of, open_dataset
 
     if len(config_ids) > 2:
         raise click.UsageError("--config is given at most twice, once for each run")
@@ -58,7 +60,9 @@ def command(
     _, second = find_run(run_b, home)
     calls = HookCalls(open_host(parse_selection(plugins)))
     chosen = (config_ids[0], config_ids[-1]) if config_ids else (None, None)
-    found = compare_runs(folder, (first, second), partial(open_dataset, calls), chosen)
+    started = load_state(folder, first).started
+    opening = partial(open_dataset, calls, folder=folder_of(folder, started))
+    found = compare_runs(folder, (first, second), opening, chosen)
     with reader_may_leave():
         if as_json:
             verdict = found.verdict.model_dump(mode="json")

@@ -16,7 +16,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from orchestra_core.artifacts import write_atomic
-from orchestra_core.errors import GuardDenied, OrchestraError, describe_error
+from orchestra_core.errors import GuardDenied, OrchestraError, RunCancelled, describe_error
 from orchestra_core.journal.events import Event
 from orchestra_core.journal.state import RunState
 from orchestra_core.outcome import Outcome
@@ -42,12 +42,19 @@ class StageTimes:
         stage, _, what = event.event_type.lower().partition("_")
         if stage in STAGE_ORDER and what == "started":
             self.began[stage] = event.created_at
+            self.ended.pop(stage, None)  # a resumed run goes through it again
+            self.errors.pop(stage, None)
         if stage in STAGE_ORDER and what in {"done", "failed"}:
             self.ended[stage] = event.created_at
             if what == "failed":
                 self.errors[stage] = event.payload["error"]
             elif stage == "publish":
                 self.publication = event.payload
+
+    @property
+    def broken_off(self) -> list[str]:
+        """Stages that began and neither ended nor failed."""
+        return [stage for stage in self.began if stage not in self.ended]
 
     def seconds(self, stage: str) -> float:
         """How long a stage took; 0 when it did not end."""
@@ -63,7 +70,7 @@ def write_run(path: Path, outcome: Outcome, times: StageTimes) -> None:
     suite = _suite(report.name, {"run_id": report.run_id, "plan_hash": report.plan_hash})
     for stage in STAGE_ORDER:
         _case(suite, report.name, stage, times.seconds(stage), _of_stage(stage, times))
-    _case(suite, report.name, "verdict", 0.0, _of_verdict(report.verdict, outcome.error))
+    _case(suite, report.name, "verdict", 0.0, _of_verdict(report.verdict, outcome.error, times))
     _write(path, suite)
 
 
@@ -91,10 +98,16 @@ def _of_stage(stage: str, times: StageTimes) -> Problem | None:
         return "failure", GuardDenied.code, times.publication["reason"]
     if stage == "publish" and not times.publication.get("comparable", True):
         return "error", "not_comparable", times.publication["reason"]
+    if stage in times.broken_off:
+        return "error", RunCancelled.code, "it had begun and was broken off"
     return None if stage in times.ended else ("skipped", "", "the run did not come this far")
 
 
-def _of_verdict(verdict: Verdict | None, error: BaseException | None) -> Problem | None:
+def _of_verdict(
+    verdict: Verdict | None, error: BaseException | None, times: StageTimes
+) -> Problem | None:
+    if verdict is None and (told := [*times.errors, *times.broken_off]):
+        return "skipped", "", f"the run came to no verdict: see {told[-1]}"
     if verdict is None:
         missing = OrchestraError("the run came to no verdict")
         return _of_error(describe_error(error or missing))
@@ -105,8 +118,8 @@ def _of_verdict(verdict: Verdict | None, error: BaseException | None) -> Problem
 
 def _of_error(described: Mapping[str, Any]) -> Problem:
     element = "failure" if described["type"] == GuardDenied.code else "error"
-    told = " ".join(part for part in (described["msg"], described["hint"]) if part)
-    return element, described["type"], told
+    told, hint = described["msg"], described["hint"]
+    return element, described["type"], f"{told.removesuffix('.')}. Hint: {hint}" if hint else told
 
 
 def _suite(name: str, properties: Mapping[str, str]) -> ElementTree.Element:

@@ -24,13 +24,18 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # generic in some ver
         """Seconds above zero."""
         from pydantic import TypeAdapter, ValidationError
 
-        from orchestra_core.experiment import Seconds
+        from orchestra_core.fields import Seconds
 
+        plain: float | str
         try:
-            text = str(value)
-            plain = float(text) if text.replace(".", "", 1).isdigit() else text
+            plain = float(value)
+        except ValueError:
+            plain = str(value)
+        try:
             seconds: float = TypeAdapter(Seconds).validate_python(plain)
         except ValidationError:
+            seconds = inf
+        if not isfinite(seconds):
             self.fail(f"'{value}' is no duration; write seconds, 90s or 5m.", param, ctx)
         return seconds
 
@@ -122,7 +127,7 @@ def command(request: Request, as_json: bool, **options: Any) -> None:
     from orchestra_core.session import open_session
 
     wishes = Wishes(**options)
-    _check(wishes)
+    _check(wishes, _said(click.get_current_context()))
     session = open_session(request)
     refuse_a_held_back_rate(session, inf if wishes.find_max_qps else wishes.rate or 0.0)
     with open_target(session, wishes.config_id) as target:
@@ -131,11 +136,37 @@ def command(request: Request, as_json: bool, **options: Any) -> None:
     click.get_current_context().exit(code)
 
 
-def _check(wishes: Wishes) -> None:
+def _said(context: click.Context) -> set[str]:
+    """Options that were given, not left to their defaults."""
+    from click.core import ParameterSource
+
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source is not ParameterSource.DEFAULT}
+
+
+def _check(wishes: Wishes, said: set[str]) -> None:
     if wishes.compare_closed and (wishes.rate is None or wishes.find_max_qps):
         raise click.UsageError("--compare-closed goes with --rate, and not with --find-max-qps.")
     if wishes.p95 is not None and not wishes.find_max_qps:
         raise click.UsageError("--p95 is the limit of --find-max-qps.")
+    if "within" in said and not wishes.find_max_qps:
+        raise click.UsageError("--within is the time of --find-max-qps.")
+    if "arrivals" in said and wishes.rate is None and not wishes.find_max_qps:
+        raise click.UsageError("--arrivals goes with --rate or --find-max-qps.")
+    opened = wishes.find_max_qps or (wishes.rate is not None and not wishes.compare_closed)
+    if "concurrency" in said and opened:
+        raise click.UsageError("--concurrency is of a closed load; with --rate add --compare-closed.")
+    if wishes.find_max_qps:
+        _check_search(wishes)
+
+
+def _check_search(wishes: Wishes) -> None:
+    from orchestra_core.probing.searching import LOWEST
+
+    if wishes.rate is not None and wishes.rate < LOWEST:
+        raise click.UsageError(f"--find-max-qps tries no rate below {LOWEST:g} per second.")
+    if wishes.within < wishes.duration:
+        raise click.UsageError("--within leaves no time for one rate: it is less than --duration.")
 
 
 def _with_limit(wishes: Wishes, target: OpenTarget) -> Wishes:

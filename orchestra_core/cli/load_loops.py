@@ -10,9 +10,10 @@ import click
 
 from orchestra_core.artifacts import make_run_id
 from orchestra_core.cli.output import console, figure, print_json, print_table, reader_may_leave
-from orchestra_core.errors import RunCancelled, TargetError
+from orchestra_core.errors import RunCancelled, TargetError, UsageError
 from orchestra_core.payloads import LoadReportRequest
 from orchestra_core.probing.figures import LoadFigures, LoadReport
+from orchestra_core.probing.measuring import requests_in
 from orchestra_core.probing.probes import Probe, Search
 from orchestra_core.runner import Load, rate_figure
 
@@ -56,9 +57,11 @@ def one_load(session: Session, target: OpenTarget, wishes: Wishes, *, as_json: b
 
 def search(session: Session, target: OpenTarget, wishes: Wishes, *, as_json: bool) -> int:
     """Search for the highest rate, leave artifacts, tell; returns the exit code."""
+    first = _open_load(target, wishes, wishes.rate or FIRST_RATE)
+    _refuse_too_few_requests(target, first, wishes.duration)
     hunt = Search(
         target,
-        _open_load(target, wishes, wishes.rate or FIRST_RATE),
+        first,
         limit_ms=wishes.p95 or 0.0,
         step_seconds=wishes.duration,
         within_seconds=wishes.within,
@@ -76,6 +79,15 @@ def search(session: Session, target: OpenTarget, wishes: Wishes, *, as_json: boo
     if report.highest_rate is not None:
         return 0
     return 1 if any(step.answered for step in report.steps) else TargetError.exit_code
+
+
+def _refuse_too_few_requests(target: OpenTarget, first: Load, seconds: float) -> None:
+    needed, left = requests_in(first, seconds) + first.warmup, target.requests_left
+    if needed > left:
+        raise UsageError(
+            f"the first rate takes {needed:,} requests; limits.requests leaves {left:,}",
+            hint="Raise limits.requests, or lower --rate, --duration or --warmup.",
+        )
 
 
 def _loads(target: OpenTarget, wishes: Wishes) -> list[Load]:

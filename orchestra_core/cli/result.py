@@ -58,11 +58,14 @@ def show_report(report: Report) -> None:
             f"over {len(report.candidates)} configurations"
         )
     _show_front(report)
+    if report.denied_because:
+        click.echo(f"{click.style('DENIED', fg='red', bold=True)}: {report.denied_because}")
     if report.verdict is not None:
         show_verdict(report.verdict)
         _show_timed(report, report.verdict)
         _show_publication(report)
-    for warning in report.warnings:
+    cautions = [ruling.reason for ruling in report.rulings if ruling.kind == "warn"]
+    for warning in (*report.warnings, *dict.fromkeys(cautions)):
         click.echo(f"{click.style('Note:', fg='yellow')} {warning}")
 
 
@@ -89,7 +92,7 @@ def show_verdict(verdict: Verdict) -> None:
     word = click.style(verdict.kind.replace("_", " ").upper(), fg=_COLOURS[verdict.kind], bold=True)
     click.echo(f"Verdict: {word}: {verdict.reason}")
     if verdict.diff_table:
-        share = ">99.99%" if verdict.confidence > 0.9999 else f"{100 * verdict.confidence:.4g}%"
+        share = ">99.9%" if verdict.confidence > 0.999 else f"{100 * verdict.confidence:.3g}%"
         headers = ["metric", "baseline>", "challenger>", "difference>", "interval>", "p>"]
         print_table(headers, [_cells(row) for row in verdict.diff_table])
         click.echo(f"  baseline    {verdict.baseline}\n  challenger  {verdict.challenger}")
@@ -98,9 +101,11 @@ def show_verdict(verdict: Verdict) -> None:
             f"{verdict.losses} lost; {share} interval for quality"
         )
     if verdict.queries_needed:
-        click.echo(f"  About {verdict.queries_needed:,} confirmation queries would settle it.")
+        more = f"{max(0, verdict.queries_needed - verdict.queries):,} more"
+        click.echo(f"  About {verdict.queries_needed:,} queries in all, {more}, would settle it.")
     if verdict.kind == "inconclusive" and verdict.detectable is not None:
-        click.echo(f"  So many queries show a difference of {verdict.detectable:.4f}, 4 times in 5.")
+        smallest = f"a true difference of {verdict.detectable:.4f}"
+        click.echo(f"  {verdict.queries:,} queries show {smallest} in 4 of 5 runs.")
 
 
 def _show_timed(report: Report, verdict: Verdict) -> None:

@@ -59,7 +59,7 @@ def command(
 
     times = StageTimes()
     with open_display(quiet=quiet or as_json) as display, terminating(), refusals_in(junit):
-        session = open_session(request)
+        session, repeated = open_session(request), False
         try:
             outcome = run_experiment(
                 session, [display.on_event, times.on_event], again=again, run_id=run_id
@@ -67,10 +67,10 @@ def command(
         except AlreadyRun as found:
             if found.details["status"] == "running":
                 raise
-            outcome = _outcome_of(session.home, found, times)
+            outcome, repeated = _outcome_of(session.home, found, times), True
             if not as_json:
                 click.echo(f"{found.message}. {found.hint}", err=True)
-    tell(outcome, session.home, as_json=as_json)
+    tell(outcome, session.home, as_json=as_json, repeated=repeated)
     if junit is not None:
         write_run(junit, outcome, times)
     click.get_current_context().exit(outcome.exit_code)

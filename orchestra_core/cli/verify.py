@@ -31,15 +31,18 @@ def command(run_id: str, home: Path | None, as_json: bool, plugins: tuple[str, .
     """
     from functools import partial
 
+    from orchestra_core.journal.memory import load_state
     from orchestra_core.plugins.calls import HookCalls
     from orchestra_core.plugins.manager import open_host
     from orchestra_core.plugins.selection import parse_selection
-    from orchestra_core.session import open_dataset
+    from orchestra_core.session import folder_of, open_dataset
     from orchestra_core.verification.check import verify_run
 
     folder, full_id = find_run(run_id, home)
     calls = HookCalls(open_host(parse_selection(plugins)))
-    ledger = verify_run(folder, full_id, partial(open_dataset, calls))
+    started = load_state(folder, full_id).started
+    opening = partial(open_dataset, calls, folder=folder_of(folder, started))
+    ledger = verify_run(folder, full_id, opening)
     tell_ledger(ledger, as_json=as_json)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.observation import LatencySample, Observation
 from orchestra_core.probing.figures import LatencyFigure, TimedRequests
 from orchestra_core.statistics.percentiles import percentile_estimates
 
-PERCENTILES = {"p50_ms": 50.0, "p95_ms": 95.0, "p99_ms": 99.0}
 CONFIDENCE = 0.95
 """Of the interval of one configuration's percentile."""
 

@@ -26,36 +26,68 @@ _COUNTS = frozenset({"NumQ", "NumRel", "NumRet"})
 Scores = NDArray[np.float64]
 
 
+_EXTERNAL = frozenset({"gdeval"})
+"""Providers of ir-measures that call a program, which may be missing and talks on the terminal."""
+
+
 def measure_of(name: str, where: str = "objective.maximize") -> Any:
     """The ir-measures object for a metric name. Raises ExperimentError for an unknown one."""
     import ir_measures
 
-    _, at, cutoff = name.partition("@")
-    text = ir_measures_name(canonical(name))
+    _, at, cutoff = canonical(name).partition("@")
+    if at and not re.fullmatch(r"[1-9]\d*", cutoff):
+        raise _refused(name, where, f"'{cutoff}' is no cutoff: expected a whole number of at least 1. ")
     try:
-        if at and not re.fullmatch(r"[1-9]\d*", cutoff):
-            raise ValueError(cutoff)
-        measure = ir_measures.parse_measure(text)
+        measure = ir_measures.parse_measure(ir_measures_name(canonical(name)))
+        provider = next(p for p in ir_measures.DefaultPipeline.providers if p.supports(measure))
+    except Exception:
+        raise _refused(name, where, _nearest(name)) from None
+    if provider.NAME in _EXTERNAL or not provider.is_available():
+        raise _refused(name, where, "It needs an external tool. ")
+    try:
         # Some measures only exist with a cutoff; ask now rather than after the first rung.
         (found,) = ir_measures.iter_calc([measure], {"q": {"d": 1}}, {"q": {"d": 1.0}})
-        if not 0 <= found.value <= 1 or measure.NAME in _COUNTS:
-            raise ValueError(text)
     except Exception:
-        raise ExperimentError(
-            f"'{name}' is no quality metric",
-            where=where,
-            hint=f"{_nearest(name)}For example recall@10, ndcg@10, mrr@10, AP; see the names of "
-            "ir-measures.",
+        raise _refused(
+            name, where, "ir-measures cannot compute it, at least not in this form. "
         ) from None
+    if not 0 <= found.value <= 1 or measure.NAME in _COUNTS:
+        raise _refused(name, where, "It does not lie between 0 and 1. ")
     return measure
+
+
+def check_objective(name: str, qrels: Mapping[str, Mapping[str, int]]) -> None:
+    """Refuse what says nothing of quality, or is zero whatever a target finds.
+
+    Raises ExperimentError.
+    """
+    measure, where = measure_of(name), "objective.maximize"
+    if measure.NAME == "Judged":
+        raise _refused(name, where, "It tells how much was judged, not how good it is. ")
+    needed = measure.params.get("rel")
+    highest = max((grade for grades in qrels.values() for grade in grades.values()), default=0)
+    if isinstance(needed, int) and highest < needed:
+        raise ExperimentError(
+            f"'{name}' would be 0 for every ranking: no judgement reaches grade {needed}",
+            where=where,
+            hint=f"The highest grade among the judgements is {highest}.",
+        )
+
+
+def _refused(name: str, where: str, why: str) -> ExperimentError:
+    known = "For example recall@10, ndcg@10, mrr@10, AP; see the names of ir-measures."
+    return ExperimentError(f"'{name}' is no quality metric", where=where, hint=f"{why}{known}")
 
 
 def _nearest(name: str) -> str:
     """A sentence with the known metric nearest to a misspelt one; empty when none is near."""
     import ir_measures
 
-    base, at, cutoff = name.partition("@")
-    known = {n.lower(): n for n in (*NAMES, *ir_measures.measures.registry)}
+    base, at, cutoff = canonical(name).partition("@")
+    registry = ir_measures.measures.registry
+    if ir_measures_name(base) in registry:
+        return "It needs other parameters than these, or an external tool. "
+    known = {n.lower(): n for n in (*NAMES, *registry)}
     close = get_close_matches(base.lower(), known, n=1, cutoff=0.7)
     return f"Did you mean '{canonical(known[close[0]])}{at}{cutoff}'? " if close else ""
 

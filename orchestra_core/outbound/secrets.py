@@ -37,6 +37,11 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
+def variables_of(template: str) -> list[str]:
+    """Names of the environment variables that a header's value is made of."""
+    return _VARIABLE.findall(template)
+
+
 class Secrets:
     """The values of one run. Never shown: not by repr, not in an error, not in a journal."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from orchestra_core.experiment import StrictModel
+from orchestra_core.fields import StrictModel
 
 
 class LatencyFigure(StrictModel):

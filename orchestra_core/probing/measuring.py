@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import cycle, islice
+from typing import overload
 
 from orchestra_core.evaluation.latency import percentile_counting_failures, timed_requests
 from orchestra_core.observation import LatencySample, Query
@@ -12,9 +12,25 @@ from orchestra_core.probing.figures import LoadFigures
 from orchestra_core.runner import Load
 
 
-def queries_for(queries: Sequence[Query], count: int) -> list[Query]:
-    """As many queries as requests are wanted; beyond the last one it begins anew."""
-    return list(islice(cycle(queries), count))
+class Cycled(Sequence[Query]):
+    """As many queries as requests are wanted; beyond the last one they begin anew. Holds no copies."""
+
+    def __init__(self, queries: Sequence[Query], count: int) -> None:
+        self._queries, self._places = queries, range(count)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Query: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Query]: ...
+
+    def __getitem__(self, place: int | slice) -> Query | list[Query]:
+        if isinstance(place, slice):
+            return [self[one] for one in self._places[place]]
+        return self._queries[self._places[place] % len(self._queries)]
 
 
 def requests_in(load: Load, seconds: float) -> int:

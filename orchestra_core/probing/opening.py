@@ -10,7 +10,7 @@ from math import isfinite
 from orchestra_core.errors import UsageError, nearest
 from orchestra_core.observation import LatencySample, Query
 from orchestra_core.plan import Configuration, Plan
-from orchestra_core.probing.measuring import queries_for
+from orchestra_core.probing.measuring import Cycled
 from orchestra_core.runner import Load, Runner
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.scheduling.health import healthy
@@ -36,7 +36,7 @@ class OpenTarget:
         """So many timed requests at a load. Raises BudgetExhausted before any is sent."""
         self.budget.check(requests + load.warmup)
         self.budget.spend(load.warmup, 0.0)
-        asked = queries_for(self.queries, requests)
+        asked = Cycled(self.queries, requests)
         for sample in self.runner.probe(self.configuration, asked, load):
             self.budget.spend(1, sample.cost or 0.0)
             yield sample
@@ -82,7 +82,8 @@ def _find(plan: Plan, config_id: str | None) -> Configuration:
     try:
         return plan.configuration(config_id)
     except KeyError:
-        known = [plan.baseline.config_id, *(c.config_id for c in plan.configurations)]
+        every = (plan.baseline, *plan.configurations)
+        known = list(dict.fromkeys(c.config_id for c in every))
         raise UsageError(
             f"the space has no configuration '{config_id}'",
             where="--config",

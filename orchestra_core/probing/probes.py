@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,6 +19,8 @@ from orchestra_core.probing.measuring import figures_of, requests_in
 from orchestra_core.probing.opening import OpenTarget
 from orchestra_core.probing.searching import climb
 from orchestra_core.runner import Load
+from orchestra_core.scheduling.attended import Attended
+from orchestra_core.scheduling.load import FAREWELL_S, arrival_times
 
 Tell = Callable[[int, int | None], None]
 """Called with how many samples there are, and how many there will be where that is known."""
@@ -37,31 +39,40 @@ class Probe:
     interrupted: bool = False
 
     def run(self) -> LoadFigures:
-        """Drive the load to its end or to a Ctrl-C. Raises BudgetExhausted, or the runner's error."""
+        """Drive the load to its end or to a Ctrl-C. Raises BudgetExhausted, or the runner's error.
+
+        What is under way then has `runner.timeout_s` to be answered (a moment after a Ctrl-C), else it
+        failed, `unfinished`: to leave it out would leave out the slowest.
+        """
+        requests = self._requests()
+        patience_s = self.target.plan.experiment.runner.timeout_s
+        sending_s = patience_s + self.seconds
+        if self.load.mode == "open":
+            sending_s = patience_s + arrival_times(requests + self.load.warmup, self.load)[-1]
+        drain_s = FAREWELL_S if self.load.mode == "open" else patience_s
+        probe = Attended(lambda: self.target.probe(self.load, requests), sending_s, drain_s)
         try:
-            if self.load.mode == "open":
-                self._arrivals()
-            else:
-                self._clients()
+            self._listen(probe, requests if self.load.mode == "open" else None)
         except KeyboardInterrupt:
             self.interrupted = True
+            probe.stop()
+            with suppress(KeyboardInterrupt):  # who is that impatient gets what there is
+                self._listen(probe, None)
+        finally:
+            probe.stop(0.0)
         return figures_of(self.samples, self.load, seed=self.target.plan.experiment.seed)
 
-    def _arrivals(self) -> None:
-        requests = requests_in(self.load, self.seconds)
-        for sample in self.target.probe(self.load, requests):
-            self._take(sample, requests)
-
-    def _clients(self) -> None:
+    def _requests(self) -> int:
         """A closed loop has no schedule: as many requests as fit into the time and the limits."""
-        requests = max(1, self.target.requests_left - self.load.warmup)
-        ends: float | None = None
-        with closing(self.target.probe(self.load, requests)) as samples:
-            for sample in samples:
-                self._take(sample, None)
-                ends = ends or time.monotonic() + self.seconds
-                if time.monotonic() >= ends:
-                    return
+        if self.load.mode == "open":
+            return requests_in(self.load, self.seconds)
+        return max(1, self.target.requests_left - self.load.warmup)
+
+    def _listen(self, probe: Attended, requests: int | None) -> None:
+        while (sample := probe.take()) is not None:
+            if self.load.mode == "closed" and not self.samples:
+                probe.last_for(self.seconds)  # the warm-up is over
+            self._take(sample, requests)
 
     def _take(self, sample: LatencySample, requests: int | None) -> None:
         self.samples.append(sample)

@@ -19,7 +19,14 @@ GRACE_S = 1.0
 class Attended:
     """The samples of a probe as they come, until it ends, is stopped, or its time is up."""
 
-    def __init__(self, probe: Callable[[], Iterable[LatencySample]], seconds: float = inf) -> None:
+    def __init__(
+        self,
+        probe: Callable[[], Iterable[LatencySample]],
+        seconds: float = inf,
+        drain_s: float = FAREWELL_S,
+    ) -> None:
+        """`drain_s`: how long what is under way may still be answered when the time is up."""
+        self._drain_s = drain_s
         self.late = False
         """The time was up before the probe's end."""
         self._found: SimpleQueue[LatencySample | BaseException | None] = SimpleQueue()
@@ -34,13 +41,16 @@ class Attended:
     def take(self) -> LatencySample | None:
         """The next sample; None at the end. Raises what the probe raised."""
         while True:
+            left = self._deadline - time.monotonic()
+            if left <= 0 and not self._halt.told:  # a quick target gives samples without end
+                self.late = True
+                self.stop(self._drain_s)
+                continue
             try:
-                found = self._found.get(timeout=max(0.0, self._deadline - time.monotonic()))
+                found = self._found.get(timeout=max(0.0, left))
             except Empty:
                 if self._halt.told:
                     return None
-                self.late = True
-                self.stop()
                 continue
             if isinstance(found, BaseException):
                 raise found

@@ -8,15 +8,15 @@ from orchestra_core.runner import Health, Runner
 
 def healthy(runner: Runner) -> Health:
     """The runner's health. Raises HealthFailed when it is not well, or could not even say so."""
-    health = _ask(runner)
+    health = ask(runner)
     if health.ok:
         return health
-    raise HealthFailed(
-        health.message or "the target is not usable", hint=health.hint, details=health.details
-    )
+    told = f"the health check failed: {health.message or 'the target is not usable'}"
+    raise HealthFailed(told, hint=health.hint, details=health.details)
 
 
-def _ask(runner: Runner) -> Health:
+def ask(runner: Runner) -> Health:
+    """The runner's health; one that raises is not well."""
     try:
         return runner.health()
     except Exception as error:

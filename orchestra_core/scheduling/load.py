@@ -118,7 +118,7 @@ class _Traffic:
         """Request → when it was due."""
         self._free = 0
         self._next = 0
-        self._began = self._origin = 0.0
+        self._began = self._origin = self._stopped = 0.0
 
     def begin(self) -> None:
         """Start the clock and the first client; others follow as they are needed."""
@@ -126,14 +126,13 @@ class _Traffic:
         self._add_client()
 
     def samples(self) -> Iterator[LatencySample]:
-        """One per request that is no warm-up; once stopped, one per request that was sent."""
+        """One per request that is no warm-up; once stopped, of those that were due until then."""
         left = self._count
         while left and not self._has_come_to_rest():
             try:
                 found = self._done.get(timeout=self._patience())
             except Empty:
-                yield from self._unfinished()
-                return
+                break
             if isinstance(found, _Stopped):
                 continue
             if isinstance(found, BaseException):
@@ -141,10 +140,14 @@ class _Traffic:
             left -= 1
             if found is not None:
                 yield found
+        if self._over.is_set():
+            yield from self._unfinished()
 
     def stop(self, drain_s: float) -> None:
         """Send nothing more; what is under way has so many seconds. From any thread."""
         with self._counting:
+            if not self._over.is_set():
+                self._stopped = time.perf_counter()
             self._over.set()
             self._until = time.perf_counter() + drain_s
         self._done.put(_Stopped())  # wakes whoever waits for a sample
@@ -164,10 +167,12 @@ class _Traffic:
         return None if self._until is None else max(0.0, self._until - time.perf_counter())
 
     def _unfinished(self) -> Iterator[LatencySample]:
-        with self._counting:
-            left = sorted(self._under_way.items())
+        with self._turn, self._counting:
+            unsent = range(self._next, self._count) if self._open else ()
+            dues = {index: self._began + self._times[index] for index in unsent}
+            dues = {**self._under_way, **{i: due for i, due in dues.items() if due <= self._stopped}}
         failure = Failure(UNFINISHED, "not answered when the probe was stopped")
-        for index, due in left:
+        for index, due in sorted(dues.items()):
             if index >= self._load.warmup:
                 yield self._sample(index, due, due, Answer(failure=failure))
 
@@ -202,6 +207,7 @@ class _Traffic:
                 self._origin = due
             with self._counting:
                 if self._over.is_set():
+                    self._next = index
                     return None
                 self._under_way[index] = due
             return index, due

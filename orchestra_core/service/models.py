@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from orchestra_core.experiment import Name, StrictModel
+from orchestra_core.fields import Name, StrictModel
 from orchestra_core.runner import ParameterValue
 
 Mode = Literal["full", "smoke", "grid", "ab"]

@@ -33,7 +33,8 @@ def run(context: RunContext) -> None:
         },
     )
     if baseline.config_id == challenger.config_id:
-        verdict = nothing_to_compare(context.plan.experiment, baseline.config_id)
+        known = context.recorder.state.jobs.values()
+        verdict = nothing_to_compare(context.plan.experiment, baseline.config_id, known)
     else:
         verdict = _compare(context, baseline.config_id, challenger.config_id)
     context.recorder.record(EventType.VERDICT, verdict.model_dump(mode="json"))

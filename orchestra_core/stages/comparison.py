@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from orchestra_core.evaluation.jobs import Job
-from orchestra_core.evaluation.latency import PERCENTILES
 from orchestra_core.evaluation.metrics import metric_names
-from orchestra_core.experiment import Margin
+from orchestra_core.fields import Margin
+from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.observation import LatencySample
 from orchestra_core.report import MetricDifference
 from orchestra_core.statistics.judging import Arms

@@ -8,14 +8,11 @@ from typing import Any
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.evaluation.metrics import FINER
 from orchestra_core.experiment import Objective
+from orchestra_core.metric_names import keeps, told_limits
 from orchestra_core.plan import Plan
 from orchestra_core.statistics.pareto import front, knee
-from orchestra_core.statistics.ranking import Standing, best
+from orchestra_core.statistics.ranking import MATERIAL_MS, MATERIAL_SHARE, Standing, best
 from orchestra_core.statistics.regret import regret_bound
-
-MATERIAL_MS = 5.0
-"""A p95 difference below this (or below 5% of the limit, if there is one) breaks no tie."""
-MATERIAL_SHARE = 0.1
 
 
 def concluded(
@@ -24,7 +21,7 @@ def concluded(
     """What GRID_DONE says. `everyone`: all jobs of the race, the dropped ones as they were left."""
     objective = plan.experiment.objective
     jobs = [everyone[config_id] for config_id in survivors]
-    warnings = _unkept(jobs, objective)
+    warnings = [*_unkept(jobs, objective), *_unmeasured(jobs, objective)]
     done: dict[str, Any] = {"survivors": list(survivors), "front": [], "regret_bound": None}
     if objective.minimize is None:
         leader = leading(jobs, objective)
@@ -41,10 +38,27 @@ def concluded(
 
 def _unkept(jobs: Sequence[Job], objective: Objective) -> list[str]:
     """A warning when nobody keeps the limits, so that they decided nothing."""
-    if any(_keeps_constraints(job, objective) for job in jobs):
+    if any(keeps(job.metrics(), objective.subject_to) for job in jobs):
         return []
-    limits = ", ".join(f"{name} ≤ {limit:g}" for name, limit in sorted(objective.subject_to.items()))
+    limits = told_limits(objective.subject_to)
     return [f"no configuration that reached the end of the race keeps {limits}; quality alone decided"]
+
+
+def _unmeasured(jobs: Sequence[Job], objective: Objective) -> list[str]:
+    """A warning for each limit on what nobody measured."""
+    missing = [n for n in objective.subject_to if all(j.metrics().get(n) is None for j in jobs)]
+    return [f"{name} was not measured, so its limit decided nothing" for name in missing]
+
+
+def among_whom(objective: Objective, jobs: Iterable[Mapping[str, Any]]) -> str:
+    """What the limits left of the grid's jobs (as in JOB_DONE), as a clause; empty if all keep them."""
+    kept = [keeps(job["metrics"], objective.subject_to) for job in jobs if job["stage"] == "grid"]
+    limits = told_limits(objective.subject_to)
+    if all(kept):
+        return ""
+    if not any(kept):
+        return f" (neither it nor any other configuration keeps {limits})"
+    return f" among the {sum(kept)} of {len(kept)} configurations that keep {limits}"
 
 
 def front_of(jobs: Sequence[Job], objective: Objective, minimize: str) -> list[Job]:
@@ -105,10 +119,4 @@ def _standing(job: Job, metric: str) -> Standing:
 
 
 def _keeping(jobs: Sequence[Job], objective: Objective) -> list[Job]:
-    return [job for job in jobs if _keeps_constraints(job, objective)] or list(jobs)
-
-
-def _keeps_constraints(job: Job, objective: Objective) -> bool:
-    metrics = job.metrics()
-    figures = ((metrics.get(name), limit) for name, limit in objective.subject_to.items())
-    return all(value is None or value <= limit for value, limit in figures)
+    return [job for job in jobs if keeps(job.metrics(), objective.subject_to)] or list(jobs)

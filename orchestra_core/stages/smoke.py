@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.errors import IdsDoNotAlign
+from orchestra_core.evaluation.ids import aligned, both_sides
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.payloads import RungEvidence
+from orchestra_core.plan import Plan
 from orchestra_core.report import IdOverlap
 from orchestra_core.stages.context import RunContext, refuse_dead_target, stop_if_told
 from orchestra_core.stages.evidence import evidence_of
-
-EXAMPLES = 3
 
 
 def run(context: RunContext) -> None:
@@ -24,38 +24,28 @@ def run(context: RunContext) -> None:
     context.recorder.record(EventType.SMOKE_STARTED, {"evaluations": evaluations})
     context.evaluate(jobs, "smoke", 0, stage.query_ids)
     context.finish_jobs(jobs.values())
-    ids = id_overlap(jobs.values(), context.dataset)
+    content = seen(context.plan, context.dataset, list(jobs.values()))
     stop_if_told(context.reflect(_evidence(context, jobs)))
     refuse_dead_target(jobs.values(), stage.query_ids)
-    warnings = [] if ids.share is None or ids.share > 0.5 else [_partly(ids)]
-    if any(job.aggregate_only for job in jobs.values()):
-        warnings.append(AGGREGATE_ONLY)
-    content = {"overlap": ids.model_dump(mode="json"), "warnings": warnings}
     context.recorder.record(EventType.SMOKE_DONE, content)
 
 
-def id_overlap(jobs: Collection[Job], dataset: Dataset) -> IdOverlap:
-    """Share of retrieved ids that the corpus knows, with three examples of what either side says.
+def seen(plan: Plan, dataset: Dataset, jobs: Sequence[Job]) -> dict[str, Any]:
+    """What SMOKE_DONE says of the smoke test's jobs. Raises IdsDoNotAlign."""
+    ids = id_overlap(jobs, dataset)
+    warnings = [] if ids.share is None or ids.share > 0.5 else [_partly(ids)]
+    if any(job.aggregate_only for job in jobs):
+        warnings.append(AGGREGATE_ONLY)
+    objective = plan.experiment.objective.maximize
+    if not any(job.scores[objective].any() for job in jobs):
+        queries = len(plan.stage("smoke").query_ids)
+        warnings.append(f"{objective} is 0 for each of {len(jobs)} configurations on {queries} queries")
+    return {"overlap": ids.model_dump(mode="json"), "warnings": warnings}
 
-    The target's examples are ids that the corpus does not know, as long as there are any.
-    Raises IdsDoNotAlign when not one id is known: then every quality figure would be a false zero.
-    """
-    retrieved = {d for job in jobs for o in job.observations.values() for d in o.ranking}
-    known = retrieved & dataset.corpus.keys()
-    foreign = sorted(retrieved - known)
-    overlap = IdOverlap(
-        share=len(known) / len(retrieved) if retrieved else None,
-        retrieved=tuple((foreign or sorted(known))[:EXAMPLES]),
-        dataset=tuple(sorted(dataset.corpus)[:EXAMPLES]),
-    )
-    if retrieved and not known:
-        raise IdsDoNotAlign(
-            f"none of {len(retrieved)} retrieved ids is in dataset '{dataset.name}': the target says "
-            f"{', '.join(overlap.retrieved)}; the dataset says {', '.join(overlap.dataset)}",
-            hint="Point the runner at an index of this dataset, or map its ids.",
-            details={"overlap": 0.0, "ids": overlap.model_dump(mode="json")},
-        )
-    return overlap
+
+def id_overlap(jobs: Collection[Job], dataset: Dataset) -> IdOverlap:
+    """How the ids of all rankings agree with the corpus. Raises IdsDoNotAlign when not one does."""
+    return aligned({d for job in jobs for o in job.observations.values() for d in o.ranking}, dataset)
 
 
 def _evidence(context: RunContext, jobs: dict[str, Job]) -> RungEvidence:
@@ -63,7 +53,5 @@ def _evidence(context: RunContext, jobs: dict[str, Job]) -> RungEvidence:
 
 
 def _partly(ids: IdOverlap) -> str:
-    return (
-        f"only {ids.share or 0.0:.0%} of the retrieved ids are in the dataset's corpus: the target "
-        f"says {', '.join(ids.retrieved)}; the dataset says {', '.join(ids.dataset)}"
-    )
+    share = f"only {ids.share or 0.0:.0%} of the retrieved ids are in the dataset's corpus"
+    return f"{share}: {both_sides(ids)}"

@@ -6,20 +6,22 @@ Nothing is asked here: the same jobs give the same verdict to the last digit, in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import MisalignedQueries
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
-from orchestra_core.evaluation.latency import PERCENTILES
 from orchestra_core.experiment import Experiment
+from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.plan import Plan
 from orchestra_core.report import Alternative, MetricDifference, Verdict
 from orchestra_core.stages.comparison import arms_of, timed_pairs, timing_rows
+from orchestra_core.stages.conclusion import among_whom
 from orchestra_core.stages.moved import moved_queries
 from orchestra_core.stages.otherwise import (
     answered,
@@ -30,7 +32,7 @@ from orchestra_core.stages.otherwise import (
 )
 from orchestra_core.statistics.judging import Arms, Judgement, Rules, judge, last_look
 from orchestra_core.statistics.spending import spend
-from orchestra_core.statistics.verdict import Settled
+from orchestra_core.statistics.verdict import Second, Settled
 
 MAX_FAILED_SHARE = 0.3
 """More failed queries than this in an arm, and the A/B claims nothing."""
@@ -40,8 +42,8 @@ in truth was taken to hold in 9.5% of cases where 2.5% were promised; from 40 on
 CUT_SHORT = "a limit of the run was reached before the A/B's next look, which might have settled it"
 TEST = (
     "paired by query; empirical likelihood interval for bounded differences; sign-flip randomisation "
-    "p-value for all looks, Holm over quality metrics; latency percentiles by paired bootstrap over "
-    "interleaved A B B A requests"
+    "p-value for all looks, the objective's first, Holm over the others behind it; latency percentiles "
+    "by circular block bootstrap over interleaved A B B A requests"
 )
 
 
@@ -68,15 +70,15 @@ class Pairing:
     def timings(self) -> list[MetricDifference]:
         """Latency and cost, for the margins."""
         section, seed = self.experiment.stages.ab, self.experiment.seed
-        return timing_rows(self.baseline, self.challenger, section.margin, section.confidence, seed)
+        confidence = 1 - quality_error(self.experiment)
+        return timing_rows(self.baseline, self.challenger, section.margin, confidence, seed)
 
     def judge(self, arms: Arms, error: float) -> Judgement:
         """One look at `arms` that may spend `error`. Raises MisalignedQueries, TooFewQueries."""
-        stages = self.experiment.stages
-        rules = Rules(stages.ab.confidence, stages.grid.epsilon, stages.ab.margin, self.experiment.seed)
-        judgement = judge(arms, rules, error, self.timings)
+        judgement = judge(arms, rules_of(self.experiment), error, self.timings)
         settled = doubt_failures(judgement.settled, self.baseline, self.challenger)
-        settled = doubt_tails(settled, self.timings, len(timed_pairs(self.baseline, self.challenger)))
+        timed = len(timed_pairs(self.baseline, self.challenger))
+        settled = doubt_tails(settled, self.timings, timed, self.experiment.objective.minimize)
         if settled is judgement.settled:
             return judgement
         return replace(judgement, settled=settled, queries_needed=None)
@@ -100,17 +102,43 @@ class Pairing:
             ),
         )
 
-    def _count(self, arms: Arms) -> Arms:
-        """Without the queries that failed in either arm, if the experiment says so and two are left."""
+    @cached_property
+    def drops(self) -> bool:
+        """Whether queries that failed in either arm are left out: if so declared, and two are left."""
         kept = answered(self.baseline, self.challenger)
-        dropped = self.experiment.stages.ab.failed == "drop" and kept.sum() >= 2
-        return arms.take(kept) if dropped else arms
+        return self.experiment.stages.ab.failed == "drop" and int(kept.sum()) >= 2
+
+    @property
+    def counted_jobs(self) -> tuple[Job, Job]:
+        """Both jobs on the queries that count."""
+        jobs = self.baseline, self.challenger
+        if not self.drops:
+            return jobs
+        kept = answered(*jobs)
+        ids = [q for q, counts in zip(self.baseline.query_ids, kept, strict=True) if counts]
+        return jobs[0].only(ids), jobs[1].only(ids)
+
+    def _count(self, arms: Arms) -> Arms:
+        return arms.take(answered(self.baseline, self.challenger)) if self.drops else arms
+
+
+def rules_of(experiment: Experiment) -> Rules:
+    """What is the same at every look of the experiment's A/B."""
+    ab, minimize = experiment.stages.ab, experiment.objective.minimize
+    second = None if minimize is None else Second(minimize, ab.tolerance)
+    return Rules(ab.confidence, experiment.stages.grid.epsilon, ab.margin, experiment.seed, second)
+
+
+def quality_error(experiment: Experiment) -> float:
+    """What all looks at quality may spend: half of the error, where a second objective may win too."""
+    error = 1 - experiment.stages.ab.confidence
+    return error if experiment.objective.minimize is None else error / 2
 
 
 def errors_of(plan: Plan) -> list[float]:
     """What each look of the A/B may spend, so that all together keep the experiment's confidence."""
     sizes = np.cumsum([len(rung) for rung in plan.stage("ab").rungs])
-    return spend(1 - plan.experiment.stages.ab.confidence, [int(size) for size in sizes])
+    return spend(quality_error(plan.experiment), [int(size) for size in sizes])
 
 
 def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
@@ -118,7 +146,8 @@ def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
     baseline, challenger = pairing.baseline, pairing.challenger
     objective = pairing.experiment.objective.maximize
     settled, difference = judgement.settled, pairing.counted.difference
-    gained, lost = moved_queries(baseline, challenger, objective, pairing.dataset.queries)
+    counted = pairing.counted_jobs
+    gained, lost = moved_queries(*counted, objective, pairing.dataset.queries)
     verdict = Verdict(
         kind=settled.kind,
         reason=settled.reason,
@@ -134,7 +163,7 @@ def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
         losses=int((difference < 0).sum()),
         queries_needed=judgement.queries_needed,
         detectable=judgement.detectable,
-        judged=judged_row(baseline, challenger, objective),
+        judged=judged_row(*counted, objective),
         alternatives=pairing.alternatives(judgement.error),
         gained=gained,
         lost=lost,
@@ -209,11 +238,14 @@ def _heads(plan: Plan, baseline: Job, challenger: Job) -> Iterator[tuple[Job, Jo
         yield baseline.only(asked), challenger.only(asked)
 
 
-def nothing_to_compare(experiment: Experiment, config_id: str) -> Verdict:
-    """The verdict when the grid led to the baseline itself."""
+def nothing_to_compare(
+    experiment: Experiment, config_id: str, jobs: Iterable[Mapping[str, Any]]
+) -> Verdict:
+    """The verdict when the grid led to the baseline itself. `jobs`: as in JOB_DONE."""
+    among = among_whom(experiment.objective, jobs)
     return Verdict(
         kind="no_difference",
-        reason="the grid found nothing better than the baseline itself, so no A/B was needed; "
+        reason=f"the grid found nothing better than the baseline itself{among}, so no A/B was needed; "
         "this rests on tuning queries alone",
         metric=experiment.objective.maximize,
         baseline=config_id,
@@ -232,10 +264,14 @@ def doubt_failures(settled: Settled, baseline: Job, challenger: Job) -> Settled:
     return settled
 
 
-def doubt_tails(settled: Settled, timings: Sequence[MetricDifference], timed: int) -> Settled:
-    """A win needs `FEWEST_FOR_TAIL` timed requests where the margin of a tail decides."""
+def doubt_tails(
+    settled: Settled, timings: Sequence[MetricDifference], timed: int, minimize: str | None
+) -> Settled:
+    """A win needs `FEWEST_FOR_TAIL` timed requests where a tail decides: its margin, or its gain."""
     tails = [
-        row.metric for row in timings if row.margin is not None and PERCENTILES.get(row.metric, 0) > 50
+        row.metric
+        for row in timings
+        if (row.margin is not None or row.metric == minimize) and PERCENTILES.get(row.metric, 0) > 50
     ]
     if settled.kind != "win" or timed >= FEWEST_FOR_TAIL or not tails:
         return settled
@@ -244,8 +280,9 @@ def doubt_tails(settled: Settled, timings: Sequence[MetricDifference], timed: in
 
 
 def _failure_warnings(pairing: Pairing) -> list[str]:
-    dropped = pairing.experiment.stages.ab.failed == "drop"
-    counted = "are left out of both arms" if dropped else "score zero"
+    counted = "are left out of both arms" if pairing.drops else "score zero"
+    if pairing.experiment.stages.ab.failed == "drop" and not pairing.drops:
+        counted += ", since fewer than two queries failed in neither arm"
     found = []
     for name, job in (("baseline", pairing.baseline), ("challenger", pairing.challenger)):
         if count := job.failures.total():

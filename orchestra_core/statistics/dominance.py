@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from orchestra_core.statistics.feasibility import no_cheaper
 from orchestra_core.statistics.pareto import front
 from orchestra_core.statistics.racing import Eligible, Flags, Matrix, RaceStep, log_wealth, settled
+from orchestra_core.statistics.ranking import MATERIAL_SHARE
 
 Samples = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ class Burden:
     """Configurations that entered the race, over whose ordered pairs the error is spread."""
     looks: int
     """How often the race may look, over which it is spread as well."""
-    material: float = 0.1
+    material: float = MATERIAL_SHARE
     """Cheaper by less than this share is no cheaper."""
 
 

@@ -7,17 +7,22 @@ through the same functions, so what is measured of the procedure holds for runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core.errors import TooFewQueries
-from orchestra_core.experiment import Margin
+from orchestra_core.fields import Margin
 from orchestra_core.report import MetricDifference
-from orchestra_core.statistics.paired import Scores, holm, paired_difference
-from orchestra_core.statistics.spending import detectable, queries_needed, ties_needed
-from orchestra_core.statistics.verdict import Settled, settle
+from orchestra_core.statistics.paired import Scores, holm, mean_interval, paired_difference
+from orchestra_core.statistics.spending import (
+    detectable,
+    queries_needed,
+    short_of_rejecting,
+    ties_needed,
+)
+from orchestra_core.statistics.verdict import Second, Settled, gained, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Rules:
     epsilon: float = 0.005
     margins: Mapping[str, Margin] = field(default_factory=dict)
     seed: int = 0
+    second: Second | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,8 @@ class Judgement:
 
     @property
     def is_final(self) -> bool:
-        """False when another look could settle it."""
-        return self.settled.kind != "inconclusive" or self.queries_needed is None
+        """False when another look could settle it, even if nothing says how many queries it takes."""
+        return self.settled.kind != "inconclusive" or not self.settled.by_quality
 
 
 def judge(arms: Arms, rules: Rules, error: float, others: Sequence[MetricDifference] = ()) -> Judgement:
@@ -82,15 +88,16 @@ def judge(arms: Arms, rules: Rules, error: float, others: Sequence[MetricDiffere
     Raises MisalignedQueries, TooFewQueries.
     """
     rows = quality_rows(arms, rules, error)
-    settled = settle(rows[0], others, rules.margins, rules.epsilon)
+    settled = settle(rows[0], others, rules.margins, rules.epsilon, rules.second)
     queries, half_width = arms.difference.size, _half_width(rows[0])
-    needed = None
+    needed, near = None, rules.epsilon
+    if rules.second and gained(others, rules.second.metric):
+        near = max(near, rules.second.tolerance)
     if settled.kind == "inconclusive" and settled.by_quality:
         if arms.difference.any():
-            low, high = rows[0].ci_low or 0.0, rows[0].ci_high or 0.0
-            needed = queries_needed(rows[0].delta or 0.0, low, high, queries, rules.epsilon)
+            needed = _needed(arms.difference, rows[0], replace(rules, epsilon=near), error)
         else:
-            needed = ties_needed(1 - error, rules.epsilon)
+            needed = ties_needed(1 - error, near)
     return Judgement(settled, rows, queries, error, needed, detectable(half_width, error))
 
 
@@ -114,14 +121,19 @@ def quality_rows(arms: Arms, rules: Rules, error: float) -> tuple[MetricDifferen
     """One row per metric; intervals at 1 - error, p-values for all looks and metrics together.
 
     A p-value counts for the share of the error that its look may spend: it is multiplied by
-    (1 - confidence) / error, then adjusted by Holm. So `p ≤ 1 - confidence` means the same at all.
+    (1 - confidence) / error. So `p ≤ 1 - confidence` means the same at all looks. The objective is
+    tested first, for itself; the others only behind it: Holm's adjustment among them, and none is below
+    the objective's (fixed sequence; Maurer, Hothorn & Lehmacher 1995, Westfall & Krishen 2001). That
+    keeps the chance of any wrong rejection at 1 - confidence, and the objective's p-value agrees with
+    its interval.
     """
     found = [
         paired_difference(a, arms.challenger[name], confidence=1 - error, seed=rules.seed)
         for name, a in arms.baseline.items()
     ]
     share = (1 - rules.confidence) / error
-    adjusted = holm([min(1.0, share * (1.0 if d.p_value is None else d.p_value)) for d in found])
+    first, *others = (min(1.0, share * (1.0 if d.p_value is None else d.p_value)) for d in found)
+    adjusted = [first, *(max(first, p_value) for p_value in holm(others))]
     return tuple(
         MetricDifference(
             metric=name,
@@ -134,6 +146,20 @@ def quality_rows(arms: Arms, rules: Rules, error: float) -> tuple[MetricDifferen
             confidence=1 - error,
         )
         for name, difference, p_value in zip(arms.baseline, found, adjusted, strict=True)
+    )
+
+
+def _needed(difference: Scores, row: MetricDifference, rules: Rules, error: float) -> int | None:
+    """Queries for interval and test to settle it; the row's own interval may be stretched to zero."""
+    low, high = mean_interval(difference, confidence=1 - error)
+    p_value = (1.0 if row.p_value is None else row.p_value) * error / (1 - rules.confidence)
+    return queries_needed(
+        row.delta or 0.0,
+        low,
+        high,
+        difference.size,
+        rules.epsilon,
+        short_of=short_of_rejecting(p_value, error),
     )
 
 

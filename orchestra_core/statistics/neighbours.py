@@ -8,8 +8,10 @@ nothing; where most differ, the tie is luck. Used by `racing`; pure functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+_Number = TypeVar("_Number", bound=np.generic)
+_CELLS = 2_000_000
+"""Entries of a matrix of pairs that are worked on at a time."""
 _ROUNDS = 30
 _AT_MOST = 0.99
 _UNSEEN = 0.25
@@ -49,26 +54,17 @@ def equivalence(scores: Floats, finer: Floats, codes: Integers, epsilon: float) 
     """
     if len(scores) != len(codes) or scores.shape != finer.shape:
         raise ValueError(f"shapes differ: {scores.shape}, {finer.shape} and {codes.shape}")
-    count = len(scores)
-    result = np.eye(count)
     both = scores + 1j * finer
     telling = both[:, (both != both[:1]).any(axis=0)]
     if telling.shape[1] == 0:
-        return result
-    first, second = np.triu_indices(count, 1)
-    family = _families(codes)[first, second]
-    differing = _differing(telling)[first, second]
-    found = np.where(
-        differing == 0,
-        twin_probability(differing, family, telling.shape[1]),
-        _within(scores, first, second, family, epsilon),
-    )
-    result[first, second] = found
-    result[second, first] = found
-    return result
+        return np.eye(len(scores))
+    family, differing = _families(codes), _differing(telling)
+    found = _within(scores, family, epsilon)
+    np.copyto(found, twin_probability(differing, family, telling.shape[1]), where=differing == 0)
+    return _symmetric(found, len(scores))
 
 
-def twin_probability(differing: Integers, family: Integers, queries: int) -> Floats:
+def twin_probability(differing: Integers | NDArray[np.int32], family: Integers, queries: int) -> Floats:
     """Chance that pairs which did not differ on any of `queries` never will; float64 (n_pairs,).
 
     `differing`: on how many queries each pair differed; `family`: numbers from 0; both int64
@@ -88,7 +84,7 @@ class _Family:
     differing: Floats
 
 
-def _twin_shares(differing: Integers, family: Integers, queries: int) -> Floats:
+def _twin_shares(differing: Integers | NDArray[np.int32], family: Integers, queries: int) -> Floats:
     size = int(family.max(initial=-1)) + 1
     known = _Family(
         np.bincount(family, minlength=size).astype(float),
@@ -110,48 +106,92 @@ def _posterior(share: Floats, rate: Floats, queries: int) -> Floats:
     return posterior
 
 
-def _within(
-    scores: Floats, first: Integers, second: Integers, family: Integers, epsilon: float
-) -> Floats:
+def _within(scores: Floats, family: Integers, epsilon: float) -> Floats:
     """Chance that a pair's mean difference lies within ±epsilon, by its normal approximation."""
     queries = scores.shape[1]
     if queries < 2 or epsilon == 0:
-        return np.zeros(len(first))
+        return np.zeros(len(family))
     means, squares = scores.mean(axis=1), (scores**2).sum(axis=1)
-    difference = means[first] - means[second]
-    products = (scores @ scores.T)[first, second]
-    total = squares[first] + squares[second] - 2 * products - queries * difference**2
-    own = (np.maximum(total, 0.0) + _UNSEEN) / (queries - 1)
+
+    def variance(rows: slice) -> Floats:
+        difference = means[rows, None] - means
+        total = squares[rows, None] + squares - 2 * (scores[rows] @ scores.T) - queries * difference**2
+        own: Floats = (np.maximum(total, 0.0) + _UNSEEN) / (queries - 1)
+        return own
+
+    own = _pairs(len(scores), variance)
+    difference = _pairs(len(scores), lambda rows: means[rows, None] - means)
     pooled = np.bincount(family, weights=own) / np.maximum(1, np.bincount(family))
-    error = np.sqrt(np.maximum(own, pooled[family]) / queries) + 1e-12
-    chance: Floats = ndtr((epsilon - difference) / error) - ndtr((-epsilon - difference) / error)
-    return chance
+    for start in range(0, len(own), _CELLS):
+        part = slice(start, start + _CELLS)
+        error = np.sqrt(np.maximum(own[part], pooled[family[part]]) / queries) + 1e-12
+        above, below = (epsilon - difference[part]) / error, (-epsilon - difference[part]) / error
+        own[part] = ndtr(above) - ndtr(below)
+    return own
 
 
-def _differing(scores: NDArray[np.complex128]) -> Integers:
-    """On how many queries each two rows differ; shape (n, n)."""
+def _differing(scores: NDArray[np.complex128]) -> NDArray[np.int32]:
+    """On how many queries the rows of each pair differ; shape (n_pairs,)."""
     ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in scores.T])
     columns = ranks.astype(np.int16 if len(scores) < 2**15 else np.int64)
-    counts = np.zeros((len(scores), len(scores)), dtype=np.int16 if len(columns) < 2**15 else np.int64)
-    for column in columns:
-        counts += column[:, None] != column
-    return counts.astype(np.int64)
+
+    def counted(rows: slice) -> NDArray[np.int32]:
+        counts = np.zeros((len(columns[0, rows]), len(scores)), dtype=np.int32)
+        for column in columns:
+            counts += column[rows, None] != column
+        return counts
+
+    return _pairs(len(scores), counted)
 
 
 def _families(codes: Integers) -> Integers:
-    """A number for the parameters in which each two rows differ, and by how much; shape (n, n), from
+    """A number for the parameters in which each pair differs, and by how much; shape (n_pairs,), from
     0."""
     count = len(codes)
-    families = np.zeros((count, count), dtype=np.int64)
+    families = np.zeros(count * (count - 1) // 2, dtype=np.int64)
     for column in codes.T:
-        distance = np.abs(column[:, None] - column)
-        families = _renumbered((int(distance.max()) + 1) * families + distance)
+        distance = _pairs(count, partial(_apart, column))
+        families = _renumbered((int(distance.max(initial=0)) + 1) * families + distance)
     return families
+
+
+def _apart(ranks: Integers, rows: slice) -> Integers:
+    distance: Integers = np.abs(ranks[rows, None] - ranks)
+    return distance
+
+
+def _pairs(count: int, of_rows: Callable[[slice], NDArray[_Number]]) -> NDArray[_Number]:
+    """What `of_rows` says of some rows and all, shape (n_rows, n), for each pair once: (n_pairs,).
+
+    Pairs are ordered as by `numpy.triu_indices`. Some rows at a time, since thousands of configurations
+    make ten millions of pairs.
+    """
+    return np.concatenate([of_rows(rows)[upper] for rows, upper in _blocks(count)])
+
+
+def _symmetric(values: Floats, count: int) -> Floats:
+    """Values of pairs as a matrix with a diagonal of 1."""
+    result, start = np.eye(count), 0
+    for rows, upper in _blocks(count):
+        block, end = np.zeros(upper.shape), start + int(upper.sum())
+        block[upper] = values[start:end]
+        result[rows] += block
+        result[:, rows] += block.T
+        start = end
+    return result
+
+
+def _blocks(count: int) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
+    """Rows, some at a time, and which of their entries are pairs not met before; bool (n_rows, n)."""
+    places = np.arange(count)
+    size = max(1, _CELLS // max(1, count))
+    for start in range(0, count, size):
+        yield slice(start, start + size), places > places[start : start + size, None]
 
 
 def _renumbered(numbers: Integers) -> Integers:
     """The same numbers without gaps, so that a hundred parameters overflow nothing."""
-    present = np.bincount(numbers.ravel()) > 0
+    present = np.bincount(numbers) > 0
     renumbered: Integers = (np.cumsum(present) - 1)[numbers]
     return renumbered
 

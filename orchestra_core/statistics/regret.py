@@ -30,30 +30,36 @@ def regret_bound(
     configuration's true mean, the query's difficulty and normal noise; true means for normal around
     the field's, with a spread of which nothing is known beforehand (uniform; Gelman 2006, "Prior
     distributions for variance parameters in hierarchical models"). Rows that scored the very same count
-    once. The bound is the `confidence` quantile of the posterior of the largest difference, drawn 1,000
-    times with a fixed seed. It is a model, whose coverage on replayed races is measured by
-    `benchmarks/claims/race.py`; that it is Bayesian makes up for the leader's being chosen for its
-    luck. Raises ValueError when nothing was forced, or somebody was asked nothing.
+    once; but a forced row that tied with the leader is another one all the same. The bound is the
+    `confidence` quantile of the posterior of the largest difference, drawn 1,000 times with a fixed
+    seed. It is a model, whose coverage on replayed races is measured by `benchmarks/claims/race.py`;
+    that it is Bayesian makes up for the leader's being chosen for its luck. Raises ValueError when
+    nothing was forced, or somebody was asked nothing.
     """
     if not forced or not all(row.size for row in scores):
         raise ValueError("nothing to bound")
-    units, of_row = _distinct(scores)
-    rivals = sorted({of_row[i] for i in forced} - {of_row[leader]})
-    if not rivals:
-        return 0.0
+    units, of_row = _distinct(scores, forced, leader)
+    rivals = sorted({of_row[i] for i in forced})
     means = _drawn(units)
     largest = (means[rivals] - means[of_row[leader]]).max(axis=0)
     return max(0.0, float(np.quantile(largest, confidence)))
 
 
-def _distinct(scores: Sequence[Floats]) -> tuple[list[Floats], list[int]]:
-    """Rows without repetitions, those asked fewest queries first; and which of them each row is."""
-    known: dict[tuple[int, bytes], int] = {}
+def _distinct(
+    scores: Sequence[Floats], forced: Sequence[int], leader: int
+) -> tuple[list[Floats], list[int]]:
+    """Rows without repetitions, those asked fewest queries first; and which of them each row is.
+
+    What was forced out level with the leader is one for itself: a tie is no proof of a twin.
+    """
+    known: dict[tuple[int, bytes, bool], int] = {}
+    dropped = set(forced)
     units: list[Floats] = []
     found = [0] * len(scores)
     for index in sorted(range(len(scores)), key=lambda i: scores[i].size):
         row = scores[index]
-        found[index] = known.setdefault((row.size, row.tobytes()), len(units))
+        level = index in dropped and np.array_equal(row, scores[leader])
+        found[index] = known.setdefault((row.size, row.tobytes(), level), len(units))
         units += [row] if found[index] == len(units) else []
     return units, found
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 SMALLEST_SHARE = 0.001
-"""Ten of the 9,999 resamples behind an interval."""
+"""Ten of the 9,999 random flips behind a p-value."""
 
 
 def spend(alpha: float, looks: Sequence[int]) -> list[float]:
@@ -15,7 +15,7 @@ def spend(alpha: float, looks: Sequence[int]) -> list[float]:
 
     `looks`: cumulative sample sizes, rising. All but the last follow the O'Brien-Fleming-type
     spending function of Lan & DeMets (1983); what remains goes to the last. A look whose share would
-    be below `SMALLEST_SHARE` gets nothing (do not test then), since no resampling could resolve it.
+    be below `SMALLEST_SHARE` gets nothing (do not test then), since no p-value could resolve it.
     Using each part as a plain level is conservative (union bound), and needs no joint distribution.
     """
     normal = NormalDist()
@@ -28,17 +28,39 @@ def spend(alpha: float, looks: Sequence[int]) -> list[float]:
     return shares
 
 
-def queries_needed(delta: float, low: float, high: float, queries: int, epsilon: float) -> int | None:
+def queries_needed(
+    delta: float,
+    low: float,
+    high: float,
+    queries: int,
+    epsilon: float,
+    *,
+    short_of: float = 0.0,
+) -> int | None:
     """Queries after which the interval [low, high] around `delta` would settle the question.
 
     Settled: it excludes zero, or lies within ±epsilon. Each arm of the interval shrinks with the
-    square root of n. Always more than `queries`; None when `delta` is so near to both borders that no
-    sample settles it.
+    square root of n. `short_of`: how many times farther from zero the difference would have to be for
+    its test to reject zero, see `short_of_rejecting`; 0: the interval alone decides. Always more than
+    `queries`; None when `delta` is so near to both borders that no sample settles it.
     """
     nearer_zero = delta - low if delta > 0 else high - delta
-    ways = [(nearer_zero, abs(delta)), (max(high - delta, delta - low), epsilon - abs(delta))]
-    found = [queries * (arm / room) ** 2 for arm, room in ways if room > 1e-9]
+    ways = [
+        (max(nearer_zero, short_of * abs(delta)), abs(delta)),
+        (max(high - delta, delta - low), epsilon - abs(delta)),
+    ]
+    found = [queries * (arm / room) ** 2 for arm, room in ways if room > 1e-9 and arm < math.inf]
     return max(queries + 1, math.ceil(min(found))) if found else None
+
+
+def short_of_rejecting(p_value: float, error: float) -> float:
+    """By how much a z-statistic of this two-sided p-value falls short of that of `error`, as a ratio.
+
+    Above 1 where the test does not reject; infinite at a p-value of 1.
+    """
+    normal = NormalDist()
+    reached = -normal.inv_cdf(min(p_value, 1.0) / 2)
+    return -normal.inv_cdf(error / 2) / reached if reached > 1e-9 else math.inf
 
 
 def ties_needed(confidence: float, epsilon: float) -> int | None:

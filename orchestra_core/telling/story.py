@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.metric_names import keeps, told_limits
+from orchestra_core.telling.ranking import everyone
+
 if TYPE_CHECKING:
     from orchestra_core.report import Report
 
@@ -44,9 +47,25 @@ def verdict_line(report: Report) -> tuple[str, str]:
     if report.verdict is None:
         opening, _, reason = why_no_verdict(report).partition(": ")
         return opening, reason
-    return VERDICTS[report.verdict.kind], report.verdict.reason
+    opening = VERDICTS[report.verdict.kind]
+    if report.denied_because:
+        return f"{opening}, but denied: {report.denied_because}", report.verdict.reason
+    return opening, report.verdict.reason
+
+
+def nothing_better(report: Report) -> str:
+    """Whom the baseline was the best of, when the grid led to none but it."""
+    limits = report.objective.subject_to
+    kept = [keeps(candidate.metrics, limits) for candidate in everyone(report)]
+    if all(kept):
+        return "nothing better than the baseline"
+    if not any(kept):
+        return f"nothing better than the baseline, and nobody keeps {told_limits(limits)}"
+    among = f"the {sum(kept)} of {len(kept)} that keep {told_limits(limits)}"
+    return f"nothing better than the baseline among {among}"
 
 
 def is_adopted(report: Report) -> bool:
-    """True when the run recommends something else than the baseline."""
-    return report.winner is not None and not report.winner.is_baseline
+    """True when the run recommends something else than the baseline, and no guard denied it."""
+    chosen = report.winner is not None and not report.winner.is_baseline
+    return chosen and not report.denied_because

@@ -51,6 +51,8 @@ def figure(value: float | None, unit: str) -> str:
     """A figure without its unit: qualities with four decimals, others with three digits."""
     if value is None:
         return MISSING
+    if unit == "count":
+        return f"{value:,.0f}"
     return f"{value:.4f}" if unit == "" else significant(value)
 
 

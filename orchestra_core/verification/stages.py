@@ -13,7 +13,7 @@ from orchestra_core.report import Decision
 from orchestra_core.stages.conclusion import concluded
 from orchestra_core.stages.grid import summarise, surviving
 from orchestra_core.stages.select import choose
-from orchestra_core.stages.smoke import id_overlap
+from orchestra_core.stages.smoke import seen
 from orchestra_core.stages.verdict import nothing_to_compare, replay
 from orchestra_core.verification.jobs import Jobs
 from orchestra_core.verification.journal import Story
@@ -53,8 +53,8 @@ def _smoke(ledger: Ledger, evidence: Evidence) -> None:
     story, dataset = evidence.story, evidence.dataset
     found = _of_stage(ledger, evidence, "smoke")
     if found is not None:
-        recorded = (story.last("SMOKE_DONE") or {})["overlap"]
-        again = id_overlap(found.values(), dataset).model_dump(mode="json")
+        recorded = story.last("SMOKE_DONE") or {}
+        again = seen(evidence.plan, dataset, list(found.values()))
         ledger.compare(story.file, "SMOKE_DONE", recorded, again)
 
 
@@ -96,13 +96,15 @@ def _verdict(ledger: Ledger, evidence: Evidence) -> None:
     recorded: Mapping[str, Any] = story.state.verdict or {}
     baseline, challenger = plan.baseline.config_id, story.state.leader
     if baseline == challenger:
-        again = nothing_to_compare(plan.experiment, baseline)
+        again = nothing_to_compare(plan.experiment, baseline, story.state.jobs.values())
     elif ("ab", baseline) in jobs and ("ab", challenger) in jobs:
         again = replay(plan, evidence.dataset, jobs["ab", baseline], jobs["ab", challenger])
     else:
         ledger.missing(story.file, "VERDICT: the A/B's jobs cannot be read")
         return
     ledger.compare(story.file, "VERDICT", recorded, again.model_dump(mode="json"))
+    if (done := story.last("AB_DONE")) is not None:
+        ledger.compare(story.file, "AB_DONE", done, {"warnings": list(again.warnings)})
 
 
 def _of_stage(ledger: Ledger, evidence: Evidence, stage: str) -> dict[str, Job] | None:

@@ -66,8 +66,10 @@ def test_malformed_files_name_file_line_and_fault(beir, files, place, message):
 
 
 def test_folders_that_are_not_there(tmp_path, beir):
-    with pytest.raises(DatasetUnavailable, match="found none"):
+    with pytest.raises(DatasetUnavailable, match="there is no such folder"):
         read_beir(str(tmp_path / "nowhere"))
+    with pytest.raises(DatasetUnavailable, match="found none"):
+        read_beir(str(tmp_path))
     beir(name="dev.tsv")
     (tmp_path / "qrels" / "train.tsv").write_text(QRELS)
     with pytest.raises(DatasetUnavailable, match=r"found dev\.tsv, train\.tsv"):

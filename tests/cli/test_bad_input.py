@@ -69,6 +69,9 @@ TOO_MUCH = [
     ("stages: {ab: {sample: 119}}\n", "the samples do not fit", "stages.ab.sample"),
     ("dataset: fiqa-mimi\n", "there is no dataset 'fiqa-mimi'", "Did you mean 'fiqa-mini'?"),
     ("objective: {maximize: recal@10}\n", "'recal@10' is no quality metric", "recall@10"),
+    ("objective: {subject_to: {p95_ms: 0}}\n", "greater than 0", "config schema"),
+    ("objective: {maximize: judged@10}\n", "'judged@10' is no quality metric", "was judged"),
+    ("objective: {maximize: AP(rel=2)}\n", "no judgement reaches grade 2", "judgements is 1"),
     ("runner: {backend: http}\n", "has no backend 'http'", "It has: default."),
 ]
 

@@ -20,7 +20,7 @@ def test_each_layer_wins_over_the_one_below(orchestra, layered):
     shown = orchestra("config", "show", "--json", *STUB, *layered).json
     assert shown["seed"] == 4
     assert shown["limits"] == {
-        "wall": 60.0, "requests": 9000, "cost_usd": 5.0, "configurations": 5000
+        "wall": 60.0, "stage": None, "requests": 9000, "cost_usd": 5.0, "configurations": 5000
     }  # fmt: skip
     assert shown["name"] == "from-file"
     assert shown["stages"]["grid"]["sample"] == 15

@@ -68,8 +68,29 @@ def test_an_exhausted_budget_is_an_error(suite, write_plugin):
                  "def orchestra_event(event):\n    time.sleep(0.05)\n")  # fmt: skip
     found = suite("--plugins", "sleeper", "--set", "limits.wall=0.1", code=3)
     assert ("error", "budget") in told(found).values()
-    assert told(found)["verdict"] == ("error", "budget")
-    assert counts(found)[1] == 0
+    assert told(found)["verdict"] == ("skipped", None)
+    assert counts(found)[1:3] == (0, 1)
+    assert ". Hint: " in found.find(".//error").get("message")
+
+
+def test_a_stage_that_was_interrupted_is_the_one_error(suite, write_plugin):
+    write_plugin("ctrl_c", "from orchestra_core import hookimpl\n@hookimpl\n"
+                 "def orchestra_reflect(evidence):\n"
+                 "    if evidence.stage == 'grid':\n        raise KeyboardInterrupt\n")  # fmt: skip
+    found = suite("--plugins", "ctrl_c", code=130)
+    assert told(found)["smoke"] is None
+    assert told(found)["grid"] == ("error", "cancelled")
+    assert told(found)["ab"] == told(found)["verdict"] == ("skipped", None)
+    assert counts(found)[1:3] == (0, 1)
+
+
+def test_a_target_that_is_not_well_is_one_error(suite, monkeypatch):
+    import stub_target
+
+    monkeypatch.setattr(stub_target.RUNNER.target, "healthy", False)
+    found = suite(code=3)
+    assert counts(found)[1:3] == (0, 1)
+    assert found.find(".//error").get("message").startswith("the health check failed: ")
 
 
 def test_a_guard_that_denies_the_winner(suite, write_plugin):

@@ -1,13 +1,16 @@
 """`orchestra load`: the probe alone, at one load or in search of the highest rate."""
 
+import itertools
 import json
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
-from orchestra_core.testing.stubs import StubTarget
+from orchestra_core import Answer
+from orchestra_core.testing.stubs import OpenStub, StubTarget
 
 from .conftest import SCRIPT, clean_environment
 
@@ -75,6 +78,60 @@ def test_a_target_that_answers_nothing_is_an_infrastructure_failure(orchestra, t
     assert result.code == 3
     assert result.json["loads"][0]["errors"] == {"stub_failure": 10}
     assert result.json["loads"][0]["latency"] == {}
+
+
+@pytest.fixture
+def stalls(target, monkeypatch):
+    """Two clients' requests take 10 ms each, all but those that `stalls` says, which wait."""
+    gate, asked = threading.Event(), itertools.count()
+
+    def made(which, seconds=30.0):
+        def wait(_self, _configuration, _query):
+            if which(next(asked)):
+                gate.wait(seconds)
+            time.sleep(0.01)
+            return Answer()
+
+        monkeypatch.setattr(OpenStub, "_wait", wait)
+
+    yield made
+    gate.set()
+
+
+CLOSED = (*STUB, "--concurrency", "2", "--duration", "0.5", "--json")
+
+
+def test_a_closed_load_waits_for_the_slow_request_at_its_end(orchestra, stalls):
+    """To leave out what is under way when the time is up would leave out the slowest."""
+    stalls(lambda asked: asked == 30, seconds=1.5)
+    (figures,) = orchestra(*CLOSED).json["loads"]
+    assert figures["requests"] == figures["answered"]
+    assert figures["latency"]["p99_ms"]["ci_high"] > 1400
+    assert 1.5 < figures["seconds"] < 3
+
+
+@pytest.mark.parametrize(
+    ("words", "lost"), [(CLOSED, 1), ((*STUB, "--rate", "100", "--duration", "0.5", "--json"), 1)]
+)
+def test_what_is_never_answered_is_unfinished(orchestra, stalls, words, lost):
+    stalls(lambda asked: asked == 30)
+    began = time.monotonic()
+    result = orchestra(*words, "--set", "runner.timeout_s=0.5")
+    assert time.monotonic() - began < 10
+    (figures,) = result.json["loads"]
+    assert (result.code, figures["errors"]) == (0, {"unfinished": lost})
+    assert figures["requests"] == figures["answered"] + lost
+
+
+def test_a_target_that_never_answers_does_not_hang_the_command(orchestra, stalls):
+    stalls(lambda asked: True)
+    began = time.monotonic()
+    for words in (CLOSED, (*STUB, "--warmup", "0", "--rate", "50", "--duration", "0.5", "--json")):
+        result = orchestra(*words, "--set", "runner.timeout_s=0.5")
+        assert result.code == 3
+        assert result.json["loads"][0]["answered"] == 0
+    assert result.json["loads"][0]["errors"] == {"unfinished": 25}
+    assert time.monotonic() - began < 20
 
 
 def test_the_highest_rate_is_found_and_leaves_its_curve(orchestra, target, folder, write_plugin):
@@ -150,6 +207,15 @@ def _hook(function):
         (("--compare-closed",), "--compare-closed goes with --rate"),
         (("--p95", "9"), "--p95 is the limit of --find-max-qps"),
         (("--find-max-qps",), "--find-max-qps needs a limit"),
+        (("--duration", "²"), "'²' is no duration"),
+        (("--duration", "inf"), "'inf' is no duration"),
+        (("--find-max-qps", "--p95", "9", "--rate", "0.05"), "tries no rate below 0.1"),
+        (("--find-max-qps", "--p95", "9", "--within", "5s"), "--within leaves no time"),
+        (("--find-max-qps", "--p95", "9", "--rate", "9000"), "limits.requests leaves 20,000"),
+        (("--within", "1m"), "--within is the time of --find-max-qps"),
+        (("--arrivals", "poisson"), "--arrivals goes with --rate"),
+        (("--rate", "9", "--concurrency", "2"), "--concurrency is of a closed load"),
+        (("--find-max-qps", "--p95", "9", "--concurrency", "2"), "--concurrency is of a closed load"),
     ],
 )
 def test_wrong_usage(orchestra, words, message):
@@ -181,3 +247,10 @@ def test_ctrl_c_shows_what_is_done(folder, write_plugin):
     content = json.loads(out)
     assert content["interrupted"] is True
     assert 2 <= content["loads"][0]["answered"] < 500
+
+
+def test_an_unknown_configuration_lists_each_one_once(orchestra):
+    words = ("load", "--plugins", "stub_target", "--config", "zzz", "--set", "baseline={quality: 0.3}")
+    hint = orchestra(*words).err
+    assert hint.count("q0p3") == 1
+    assert "q0p9" in hint

@@ -74,7 +74,9 @@ def test_the_same_experiment_is_not_run_twice(orchestra, folder):
     assert f"was done as {first.json['run_id']}" in second.err
     assert "--again" in second.err
     assert first.json["run_id"] in second.out
-    assert orchestra("run", *WORDS, "--json").json["run_id"] == first.json["run_id"]
+    third = orchestra("run", *WORDS, "--json").json
+    assert (third["run_id"], third["repeated"]) == (first.json["run_id"], True)
+    assert first.json["repeated"] is False
     assert orchestra("run", *WORDS, "--json", "--set", "seed=7").json["run_id"] != first.json["run_id"]
     again = orchestra("run", *WORDS, "--json", "--again").json["run_id"]
     assert again != first.json["run_id"]
@@ -87,3 +89,18 @@ def test_one_that_was_interrupted_may_be_started_anew(interrupted, orchestra):
     result = orchestra("run", *words)
     assert result.code == 0
     assert result.json["run_id"] != run_id
+
+
+def test_while_the_first_one_runs(interrupted, orchestra):
+    home, run_id = interrupted
+    words = ("--plugins", "stub_target", "--set", "name=second", "--home", str(home))
+    lock = RunLock(Home(home).lock(run_id))
+    try:
+        result = orchestra("run", *words)
+        insisted = orchestra("run", *words, "--again", "--json")
+    finally:
+        lock.release()
+    assert result.code == 2
+    assert f"is running as {run_id}" in result.err
+    assert f"orchestra events {run_id} --follow" in result.err
+    assert insisted.json["run_id"] != run_id

@@ -37,6 +37,20 @@ def test_the_end_tells_verdict_table_and_paths(orchestra, folder):
     assert all((folder / path).is_file() for path in told)
 
 
+def test_short_lists_under_a_deep_objective_are_said(orchestra, folder):
+    deep = (
+        "--set",
+        "objective.maximize=recall@100",
+        "--set",
+        "space={quality: [0.3, 0.9], top_k: [10]}",
+    )
+    told = "recall@100 looks at 100 documents, but 3 configurations give fewer"
+    result = orchestra("run", "--plugins", "stub_target", *deep, "--set", "baseline={top_k: 10}")
+    assert f"Note: {told}" in result.out
+    (page,) = folder.glob("reports/*/winners.md")
+    assert told in page.read_text()
+
+
 def test_piped_progress_is_line_based_and_goes_to_stderr(orchestra):
     result = orchestra("run", *STUB)
     assert "\x1b" not in result.text
@@ -81,7 +95,7 @@ def test_an_early_look_is_not_called_certain(sample, orchestra):
     result = orchestra("run", *STUB, "--set", f"stages.ab.sample={sample}")
     share = re.search(r"; (\S+) interval for quality", result.out)
     assert share is not None
-    assert re.fullmatch(r">99\.99%|\d\d\.?\d*%", share[1])
+    assert re.fullmatch(r">99\.9%|\d\d(\.\d)?%", share[1])
 
 
 def test_an_unhealthy_target_is_an_infrastructure_error(orchestra, monkeypatch):
@@ -90,7 +104,7 @@ def test_an_unhealthy_target_is_an_infrastructure_error(orchestra, monkeypatch):
     monkeypatch.setattr(stub_target.RUNNER.target, "healthy", False)
     result = orchestra("run", *STUB)
     assert result.code == 3
-    assert "Error: the stub is unwell" in result.err
+    assert "Error: the health check failed: the stub is unwell" in result.err
     assert "Hint: Make it healthy." in result.err
 
 

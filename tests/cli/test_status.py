@@ -84,4 +84,4 @@ def test_a_failed_run_shows_its_error(orchestra, monkeypatch):
     told = orchestra("status", "latest")
     assert told.code == 0
     assert "· failed" in told.out
-    assert "Error: the stub is unwell" in told.out
+    assert "Error: the health check failed: the stub is unwell" in told.out

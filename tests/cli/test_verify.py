@@ -1,6 +1,11 @@
 """`orchestra verify`: the table, the JSON, the exit codes."""
 
+import json
 import shutil
+
+import pytest
+
+from orchestra_core.testing import make_dataset
 
 WORDS = ("--plugins", "stub_target")
 
@@ -46,3 +51,33 @@ def test_a_dataset_that_no_plugin_has(orchestra, finished):
     result = orchestra("verify", finished[1])
     assert result.code == 2
     assert "there is no dataset 'stub'" in result.err
+
+
+@pytest.fixture
+def beside(folder):
+    """The stub's dataset as a BEIR folder beside the working folder."""
+    dataset = make_dataset()
+    place = folder.parent / "faq"
+    (place / "qrels").mkdir(parents=True)
+    for name, rows in (("corpus", dataset.corpus), ("queries", dataset.queries)):
+        lines = [json.dumps({"_id": key, "text": text}) + "\n" for key, text in rows.items()]
+        (place / f"{name}.jsonl").write_text("".join(lines))
+    lines = [f"{q}\t{d}\t{grade}\n" for q, row in dataset.qrels.items() for d, grade in row.items()]
+    (place / "qrels" / "test.tsv").write_text("".join(lines))
+    return place
+
+
+def test_a_relative_dataset_is_found_from_another_folder(orchestra, folder, beside, monkeypatch):
+    ran = orchestra("run", *WORDS, "--set", "dataset=beir:../faq", "--json")
+    assert ran.code == 0, ran.text
+    run_id = ran.json["run_id"]
+    elsewhere = folder.parent / "one" / "two"
+    elsewhere.mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    home = ("--home", str(folder))
+    assert orchestra("verify", run_id, *WORDS, *home).code == 0
+    assert orchestra("compare", run_id, run_id, *WORDS, *home).code == 0
+    shutil.move(beside, beside.with_name("gone"))
+    result = orchestra("verify", run_id, *WORDS, *home)
+    assert result.code == 3
+    assert "there is no such folder" in result.out

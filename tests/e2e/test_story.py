@@ -7,8 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-ARTIFACTS = {"winners.json", "winners.md", "pareto.png", "ab_diff.png", "ab_diff.csv", "failTopN.csv",
-             "report.html"}  # fmt: skip
+ARTIFACTS = {
+    "winners.json", "winners.md", "report.html", "ab_diff.csv", "failTopN.csv",
+    "pareto.png", "ab_diff.png",
+}  # fmt: skip
 METRICS = {
     "recall@10", "ndcg@10", "mrr@10", "p50_ms", "p95_ms", "cost_per_query", "count", "failures",
     "judged@10",
@@ -182,7 +184,7 @@ def test_the_report_is_made_again_byte_for_byte(module_script, run_id):
 
 
 def test_a_second_run_finds_the_same_winner(module_script, run_id, winners):
-    again = module_script("run", "--plugins", "fiqa", "--json")
+    again = module_script("run", "--plugins", "fiqa", "--json", "--again")
     assert again.code == 0, again.text
     assert again.json["run_id"] != run_id
     assert again.json["plan_hash"] == winners["fingerprints"]["plan_hash"]

@@ -1,16 +1,21 @@
 """What a verdict hangs on: failed queries, unjudged documents, depth; and which queries moved."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.evaluation.metrics import STANDARD, Scorer, metric_names
+from orchestra_core.experiment import Experiment
 from orchestra_core.metric_names import canonical
 from orchestra_core.observation import Failure, Observation
 from orchestra_core.plan import Configuration
 from orchestra_core.stages.moved import LONGEST, moved_queries, shortened
 from orchestra_core.stages.otherwise import judged_row, unjudged_extremes
+from orchestra_core.stages.verdict import Pairing, verdict_of
 from orchestra_core.statistics.judging import Arms, Rules, judge
+from orchestra_core.testing import make_dataset
 from orchestra_core.testing.stubs import chance
 
 BASELINE = "q0p3"
@@ -62,7 +67,30 @@ def test_failures_dropped_pairwise_if_so_declared(flaky_run):
     assert verdict.queries < 40 * verdict.looks
     assert verdict.diff_table[0].baseline == verdict.diff_table[0].challenger
     assert any("left out of both arms" in warning for warning in verdict.warnings)
+    assert verdict.gained == verdict.lost == ()  # nothing moved but what failed
+    assert verdict.judged.baseline == verdict.judged.challenger
     assert {a.assumption: a.kind for a in verdict.alternatives}["failed_zero"] == "win"
+
+
+def test_where_hardly_a_query_is_left_failures_are_not_dropped_and_the_warning_says_so():
+    """Three of four failed in one arm: one query is no sample."""
+    ids, good = tuple("abcd"), next(iter(make_dataset().corpus))
+    qrels = {q: {good: 1} for q in ids}
+    jobs = [Job("run", "ab", Configuration(config_id=c, parameters={})) for c in "xy"]
+    failure = Failure("timeout", "too late")
+    for job in jobs:
+        name = job.configuration.config_id
+        seen = [Observation(name, q, failure=failure) for q in "bcd" if name == "x"]
+        seen += [Observation(name, q, ranking=(good,)) for q in ids if name == "y" or q == "a"]
+        job.add_block(ids, seen, Scorer(STANDARD, qrels))
+    space = Experiment(space={"k": [1]}, stages={"ab": {"failed": "drop"}})
+    dataset = dataclasses.replace(make_dataset(), queries=dict.fromkeys(ids, "?"), qrels=qrels)
+    pairing = Pairing(space, dataset, *jobs)
+    verdict = verdict_of(pairing, 1, pairing.look(0.05))
+    assert verdict.queries == 4
+    assert any(
+        "3 of the baseline's queries failed and score zero, since" in w for w in verdict.warnings
+    )
 
 
 def test_without_failures_there_is_nothing_to_count_otherwise(run_orchestra):

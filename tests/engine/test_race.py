@@ -177,6 +177,21 @@ def test_the_grid_probes_for_a_second_objective_even_where_answers_are_timed(rac
     assert any(config_ids == ("q0p6",) for _, config_ids, _ in asked)
 
 
+@pytest.mark.parametrize(("tolerance", "kind"), [(0.1, "win"), (0.0, "inconclusive")])
+def test_the_same_quality_much_faster_wins_if_no_loss_is_shown(race, tolerance, kind):
+    quick = {
+        **TWO,
+        "baseline": {"quality": 0.6, "delay": 30.0},
+        "space": {"quality": [0.6], "delay": [1.0, 30.0]},
+        "stages": {**TWO["stages"], "ab": {"sample": 60, "tolerance": tolerance}},
+    }
+    run = race(quick, latency_ms=lambda parameters: parameters["delay"])
+    verdict = run.report.verdict
+    assert (verdict.kind, verdict.ties) == (kind, verdict.queries)
+    assert run.report.published is (kind == "win")
+    assert ("is better, margins hold" in verdict.reason) is (kind == "win")
+
+
 # -- the budget -------------------------------------------------------------------------------------
 
 

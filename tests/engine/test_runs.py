@@ -324,7 +324,7 @@ def test_failing_health_sends_nothing(run_orchestra, stub_runner, stub_reporter)
     assert ending(run) == ("failed", None, 3)
     assert run.report.error == {
         "type": "health",
-        "msg": "the stub is unwell",
+        "msg": "the health check failed: the stub is unwell",
         "hint": "Make it healthy.",
         "details": {},
     }
@@ -490,6 +490,32 @@ def test_a_winner_beyond_a_constraint_is_not_published(run_orchestra):
     assert ending(run) == ("completed", "win", 1)
     assert not run.report.published
     assert "p95_ms" in run.report.not_published_because
+    assert "limit 0.5" in run.report.denied_because
+
+
+def test_an_objective_that_is_zero_everywhere_is_said(run_orchestra):
+    run = run_orchestra(experiment={"space": {"quality": [0.0]}, "baseline": {"quality": 0.0}})
+    assert "recall@10 is 0 for each of 1 configurations on 5 queries" in run.report.warnings
+
+
+def test_a_limit_that_nobody_measured_is_said_when_the_baseline_stays(run_orchestra):
+    limits = {"subject_to": {"cost_per_query": 0.5}}
+    run = run_orchestra(experiment={"objective": limits, "baseline": {"quality": 0.9}})
+    assert run.report.winner.is_baseline
+    assert "cost_per_query was not measured, so its limit decided nothing" in run.report.warnings
+
+
+def test_nothing_better_says_among_whom(run_orchestra, stub_runner):
+    stub_runner.target.cost = lambda parameters: 0.01 * float(parameters["quality"])
+    limits = {"subject_to": {"cost_per_query": 0.004}}
+    run = run_orchestra(experiment={"objective": limits})
+    assert (
+        "among the 1 of 3 configurations that keep cost_per_query ≤ 0.004" in run.report.verdict.reason
+    )
+    limits = {"subject_to": {"cost_per_query": 0.000004}}
+    run = run_orchestra(experiment={"objective": limits, "baseline": {"quality": 0.9}})
+    told = "neither it nor any other configuration keeps cost_per_query ≤ 4e-06"
+    assert told in run.report.verdict.reason
 
 
 def test_an_unmeasured_constraint_is_not_taken_to_hold(run_orchestra):

@@ -19,6 +19,7 @@ from orchestra_core.evaluation.latency import (
     timed_requests,
 )
 from orchestra_core.evaluation.metrics import STANDARD, Scorer, measure_of, metric_names
+from orchestra_core.experiment import Objective
 from orchestra_core.observation import Failure
 from orchestra_core.plan import Configuration
 
@@ -85,6 +86,31 @@ def test_unknown_metrics_are_refused_with_examples(name):
         measure_of(name)
     assert caught.value.where == "objective.maximize"
     assert "recall@10" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ndcg@0", "'0' is no cutoff: expected a whole number of at least 1"),
+        ("R@", "'' is no cutoff"),
+        ("IPrec@0.5", "'0.5' is no cutoff"),
+        ("ERR@10", "It needs an external tool."),
+        ("SDCG@10", "It needs other parameters than these, or an external tool."),
+        ("NumRet", "It does not lie between 0 and 1."),
+        ("ncdg@10", "Did you mean 'ndcg@10'?"),
+    ],
+)
+def test_a_hint_says_what_is_wrong_and_never_repeats_the_name(name, told, capfd):
+    with pytest.raises(ExperimentError) as caught:
+        measure_of(name)
+    assert caught.value.hint.startswith(told)
+    assert f"mean '{name}'" not in caught.value.hint
+    assert capfd.readouterr() == ("", "")
+
+
+def test_space_around_a_name_is_no_part_of_it():
+    assert str(measure_of("recall@10 ")) == "R@10"
+    assert Objective(maximize=" recall@10 ").maximize == "recall@10"
 
 
 @given(st.text(max_size=12))

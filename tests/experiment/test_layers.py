@@ -243,6 +243,11 @@ def test_a_file_that_is_not_there():
     assert "orchestra init" in caught.value.hint
 
 
+def test_no_more_confidence_than_resampling_can_show(refused, build):
+    assert build("stages: {ab: {confidence: 0.999}}").stages.ab.confidence == 0.999
+    assert "0.999" in str(refused(MINIMAL + "stages: {ab: {confidence: 0.9999}}"))
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

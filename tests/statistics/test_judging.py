@@ -1,5 +1,7 @@
 """Intervals that cover, and verdicts over looks that keep their error; on arrays, without a run."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,12 @@ from hypothesis import strategies as st
 
 from orchestra_core.statistics.judging import Arms, Rules, judge, last_look, quality_rows
 from orchestra_core.statistics.likelihood import likelihood_interval
-from orchestra_core.statistics.paired import mean_interval, paired_difference, sign_flip_p_value
+from orchestra_core.statistics.paired import (
+    holm,
+    mean_interval,
+    paired_difference,
+    sign_flip_p_value,
+)
 from orchestra_core.statistics.spending import detectable, spend
 
 LOOKS = (200, 324)
@@ -117,6 +124,42 @@ def test_p_values_answer_for_all_looks():
     assert alone.p_value == pytest.approx(sign_flip_p_value(both.difference))
     assert early.p_value == pytest.approx(min(1.0, 10 * alone.p_value))
     assert early.ci_low < alone.ci_low
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_win_and_its_p_value_agree_whatever_else_is_measured(seed):
+    """The objective needs no share of the error for metrics that stand behind it."""
+    rng = np.random.default_rng(seed)
+    challenger = {name: rng.normal(0.1, 0.3, 60).clip(-1, 1) for name in ("m", "n", "o")}
+    both = Arms(dict.fromkeys(challenger, np.zeros(60)), challenger)
+    judgement = judge(both, Rules(), 0.05)
+    first, *others = (row.p_value for row in judgement.rows)
+    assert first == pytest.approx(sign_flip_p_value(challenger["m"]))
+    assert (judgement.settled.kind == "win") == (first <= 0.05)
+    alone = [sign_flip_p_value(challenger[name]) for name in ("n", "o")]
+    assert others == pytest.approx([max(first, p_value) for p_value in holm(alone)])
+
+
+def test_what_stands_exactly_at_zero_may_still_be_settled_by_another_look():
+    """Nothing says how many queries it takes; those that are left are asked all the same."""
+    even = np.r_[np.ones(5), -np.ones(5), np.zeros(190)]
+    for difference in (even, np.zeros(200)):
+        judgement = judge(arms(difference), Rules(epsilon=0.0), 0.0126)
+        assert (judgement.settled.kind, judgement.queries_needed) == ("inconclusive", None)
+        assert not judgement.is_final
+
+
+def test_queries_needed_are_those_that_the_test_needs_too():
+    """Where the interval alone excludes zero it is stretched to it, and one query more is no answer."""
+    difference = np.r_[np.ones(7), -np.ones(1), np.zeros(192)]
+    judgement = judge(arms(difference), Rules(epsilon=0.0), 0.05)
+    p_value = judgement.rows[0].p_value
+    assert mean_interval(difference)[0] > 0
+    assert (judgement.settled.kind, round(p_value, 3)) == ("inconclusive", 0.070)
+    ratio = (1.959964 / NormalDist().inv_cdf(1 - p_value / 2)) ** 2
+    assert judgement.queries_needed == pytest.approx(200 * ratio, abs=1)
+    one = judge(arms(np.r_[1.0, np.zeros(199)]), Rules(epsilon=0.0), 0.05)
+    assert (one.rows[0].p_value, one.queries_needed) == (1.0, None)
 
 
 def test_what_could_have_been_detected():

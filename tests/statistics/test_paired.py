@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from orchestra_core.errors import MisalignedQueries, TooFewQueries
 from orchestra_core.statistics.paired import holm, paired_difference, percentile_difference
+from orchestra_core.statistics.percentiles import percentile_estimates, resampled_stretches
 from orchestra_core.statistics.spending import queries_needed, spend
 
 QUICK = settings(max_examples=25, deadline=None)
@@ -87,6 +88,22 @@ def test_arms_that_differ_alike_everywhere():
     assert found.ci_low < 0
     assert 0.5 < found.ci_high <= 1
     assert found.p_value == exact_sign_flip(np.full(5, 0.5))
+
+
+@pytest.mark.parametrize(("n", "times"), [(200, 1999), (4000, 1999), (20_000, 400), (100_000, 399)])
+def test_a_long_series_is_resampled_less_often(n, times):
+    """A step of a search over rates must not wait for its interval."""
+    rng = np.random.default_rng(1)
+    assert sum(len(batch) for batch in resampled_stretches(n, rng)) == times
+
+
+def test_the_interval_of_a_long_series_is_near_the_normal_one():
+    """Of the median of n normal values: 1.96 · √(π/2) / √n either way."""
+    values = np.random.default_rng(3).normal(size=20_000)
+    (median,) = percentile_estimates(values, [50])
+    width = 1.96 * np.sqrt(np.pi / 2 / values.size)
+    assert median.ci_high - median.value == pytest.approx(width, rel=0.2)
+    assert median.value - median.ci_low == pytest.approx(width, rel=0.2)
 
 
 @pytest.mark.parametrize("compare", [paired_difference, lambda a, b: percentile_difference(a, b, 95)])

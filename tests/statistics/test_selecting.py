@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from orchestra_core.experiment import Margin
+from orchestra_core.fields import Margin
 from orchestra_core.report import MetricDifference
 from orchestra_core.statistics.pareto import front
 from orchestra_core.statistics.racing import Eligible, beaten_beyond_doubt, race_step
 from orchestra_core.statistics.ranking import Standing, best
-from orchestra_core.statistics.verdict import settle
+from orchestra_core.statistics.verdict import Second, settle
 
 MATRICES = arrays(
     np.float64,
@@ -148,6 +148,8 @@ def pick(*standings, material_ms=5.0, material_share=0.1):
         ([(0.5, 0.0, 12.0, 9.0), (0.5, 0.0, 10.0, 1.0)], "c1"),  # 2 ms are no difference: then cost
         ([(0.5, 0.0, 12.0, 1.0), (0.5, 0.0, 10.0, 1.0)], "c0"),  # then plan order
         ([(0.5, 0.1, 12.0, 1.0), (0.5, 0.2, 10.0, 1.0)], "c1"),  # but finer quality before that
+        ([(0.5, 0.0, 10.0, 3.9e-9), (0.5, 0.0, 10.0, 3.5e-9)], "c0"),  # CPU time is no better known
+        ([(0.5, 0.0, 10.0, 3e-6), (0.5, 0.0, 10.0, 1e-6)], "c1"),
         ([(0.5, 0.0, None, None), (0.5, 0.0, None, None)], "c0"),
         ([(0.5, 0.0, None, 1.0), (0.5, 0.0, 80.0, 1.0)], "c1"),  # what was measured is preferred
         ([(0.5, 0.0, 100.0, 1.0), (0.5, 0.0, 92.0, 1.0)], "c0"),  # 8 ms of 92: within a tenth
@@ -208,6 +210,30 @@ def test_verdicts(quality, others, kind, by_quality):
     found = settle(row("recall@10", *quality), others, MARGINS, 0.005)
     assert (found.kind, found.by_quality) == (kind, by_quality)
     assert "recall@10" in found.reason
+
+
+FASTER = row("p95_ms", -9.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("quality", "others", "kind"),
+    [
+        ((-0.019, 0.01), [FASTER, CHEAP], "win"),
+        ((-0.004, 0.004), [FASTER, CHEAP], "win"),
+        ((-0.021, 0.01), [FASTER, CHEAP], "inconclusive"),
+        ((-0.019, -0.001), [FASTER, CHEAP], "regression"),
+        ((-0.019, 0.01), [FAST, CHEAP], "inconclusive"),
+        ((-0.004, 0.004), [FAST, CHEAP], "no_difference"),
+        ((-0.019, 0.01), [FASTER, row("cost_per_query", 0.6, 0.7)], "regression"),
+        ((-0.019, 0.01), [CHEAP], "inconclusive"),
+        ((0.01, 0.05), [FAST, CHEAP], "win"),
+    ],
+)
+def test_a_gain_in_the_second_objective_wins_where_quality_is_not_inferior(quality, others, kind):
+    found = settle(row("recall@10", *quality), others, MARGINS, 0.005, Second("p95_ms", 0.02))
+    assert found.kind == kind
+    without = settle(row("recall@10", *quality), others, MARGINS, 0.005)
+    assert (without.kind == "win") == (quality[0] > 0)
 
 
 def test_a_margin_that_was_not_measured_is_a_warning():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from orchestra_core.errors import ExperimentError
-from orchestra_core.experiment import StrictModel
+from orchestra_core.fields import StrictModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

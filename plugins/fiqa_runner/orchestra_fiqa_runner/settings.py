@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from orchestra_core.experiment import StrictModel
+from orchestra_core.fields import StrictModel
 from orchestra_fiqa_runner.http.mapping import Mapping, complete
 
 

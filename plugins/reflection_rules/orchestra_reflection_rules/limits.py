@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core import ConfigurationEvidence, RungEvidence
+from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.statistics.feasibility import (
     mean_exceeds,
     mean_within,
     percentile_exceeds,
     percentile_within,
 )
-
-PERCENTILES = {"p50_ms": 50.0, "p95_ms": 95.0, "p99_ms": 99.0}
 
 
 def spent_on_quality(evidence: RungEvidence) -> float:

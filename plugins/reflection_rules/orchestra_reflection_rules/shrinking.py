@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestra_core import ConfigurationEvidence, RungEvidence
+from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.statistics.dominance import Burden, front_step
 from orchestra_core.statistics.neighbours import coded, equivalence
 from orchestra_core.statistics.racing import Eligible, RaceStep, race_step
-from orchestra_core.statistics.ranking import Standing, best
-from orchestra_reflection_rules.limits import PERCENTILES, keeping, proving, spent_on_quality
-
-MATERIAL_MS = 5.0
-MATERIAL_SHARE = 0.1
-"""Cheaper or faster by less than this is no reason to prefer a configuration."""
+from orchestra_core.statistics.ranking import (
+    MATERIAL_MS,
+    MATERIAL_SHARE,
+    MATERIAL_USD,
+    Standing,
+    best,
+)
+from orchestra_reflection_rules.limits import keeping, proving, spent_on_quality
 
 
 def shrink(evidence: RungEvidence, beyond: Sequence[int]) -> RaceStep:
@@ -111,5 +114,11 @@ def _cheapest(
         for i in sorted(group)
     ]
     material_ms = MATERIAL_MS if minimize is None else 0.0
-    found = best(standings, material_ms=material_ms, material_share=MATERIAL_SHARE)
+    material_usd = MATERIAL_USD if minimize is None else 0.0
+    found = best(
+        standings,
+        material_ms=material_ms,
+        material_share=MATERIAL_SHARE,
+        material_usd=material_usd,
+    )
     return int(found.config_id)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from orchestra_core.telling.story import VERDICTS, why_no_verdict
+from orchestra_core.telling.story import VERDICTS, nothing_better, why_no_verdict
 from orchestra_core.telling.units import MISSING, unit_of
 from orchestra_reporters.ab_panel import draw_panel
-from orchestra_reporters.canvas import SOFT, Heading, new_figure, png, sentence, shortened, write
+from orchestra_reporters.canvas import SOFT, Heading, new_figure, png, shortened, wrapped, write
 from orchestra_reporters.differences import change, level
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _LEFT, _PANEL = 1.95, 4.3
 """Inches to the left of the panels, and their width; a table takes the rest."""
 _ROW, _HEADER, _AXIS, _EMPTY = 0.40, 0.62, 0.36, 1.4
 """Heights in inches: a row, a panel's header and axis, the message when there is no panel."""
+_NOTE = 0.15
+"""A further line of the small print."""
 _ORDER = {"": 0, "ms": 1, "USD": 2}
 
 
@@ -37,13 +39,15 @@ def draw(report: Report, settings: ReportersSettings) -> Figure:
     shown = panels(report.verdict)
     head = Heading.of(_title(report), _subtitle(report), _WIDTH)
     body = sum(_height(rows) for _, rows in shown) or _EMPTY
-    figure = new_figure(_WIDTH, head.inches + body + _BOTTOM, settings.dpi)
+    notes = _notes(report)
+    bottom = _BOTTOM + _NOTE * notes.count("\n")
+    figure = new_figure(_WIDTH, head.inches + body + bottom, settings.dpi)
     head.draw(figure)
     _stack(figure, shown, head.inches)
     if not shown:
         style = {"ha": "center", "va": "center", "color": SOFT}
         write(figure, 0.5, 0.4, "No differences to show.", 12, **style)
-    write(figure, 0.45 / _WIDTH, 0.16 / figure.get_figheight(), _notes(report), 8, color=SOFT)
+    write(figure, 0.45 / _WIDTH, 0.16 / figure.get_figheight(), notes, 8, color=SOFT)
     return figure
 
 
@@ -77,8 +81,10 @@ def _title(report: Report) -> str:
     if verdict is None:
         return why_no_verdict(report)
     if verdict.baseline == verdict.challenger:
-        return "No A/B was needed: the grid found nothing better than the baseline"
+        return f"No A/B was needed: the grid found {nothing_better(report)}"
     opening = VERDICTS[verdict.kind]
+    if report.denied_because:
+        return f"{opening}, but denied: {report.denied_because}"
     row = next((row for row in verdict.diff_table if row.metric == verdict.metric), None)
     return f"{opening}: {_change(row)}" if row and row.delta is not None else opening
 
@@ -93,6 +99,9 @@ def _change(row: MetricDifference) -> str:
 def _subtitle(report: Report) -> str:
     if report.verdict is None:
         return f"Dataset {shortened(report.dataset, 80)}"
+    if report.verdict.baseline == report.verdict.challenger:
+        alone = shortened(report.verdict.baseline, 80)
+        return f"{alone} on tuning queries alone; dataset {shortened(report.dataset, 40)}"
     arms = (shortened(name, 56) for name in (report.verdict.challenger, report.verdict.baseline))
     queries = f"paired on {report.verdict.queries:,} queries that nobody tuned on"
     return f"{' against '.join(arms)}, {queries}; dataset {shortened(report.dataset, 40)}"
@@ -100,4 +109,4 @@ def _subtitle(report: Report) -> str:
 
 def _notes(report: Report) -> str:
     test = f" Method: {report.verdict.test}." if report.verdict and report.verdict.test else ""
-    return sentence(f"Run {report.run_id}.{test}", 175)
+    return wrapped(f"Run {report.run_id}.{test}", 165, 3)

@@ -50,7 +50,7 @@ def signed(value: float, decimals: int) -> str:
 
 def percent(confidence: float) -> str:
     """A confidence for people: `95 %`, `96.3 %`."""
-    return f"{100 * confidence:.3g} %"
+    return "> 99.9 %" if confidence > 0.999 else f"{100 * confidence:.3g} %"
 
 
 def level(row: MetricDifference) -> str:

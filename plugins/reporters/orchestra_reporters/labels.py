@@ -16,8 +16,10 @@ Floats = NDArray[np.float64]
 _RADII = (7.0, 12.0, 19.0, 28.0, 40.0, 56.0, 76.0, 100.0, 130.0, 170.0)
 _SIDE = np.linspace(-1, 1, 9)
 _GAP = 3.0
-_LEADER_WEIGHT = 6.0
-_AMBIGUOUS, _IN_THE_WAY = 1.2, 2.0
+_STEPS = 33
+"""Dots of a leader: close enough that none crosses a line of text between two of them."""
+_LEADER_WEIGHT = 6.0 * 9 / _STEPS
+_AMBIGUOUS, _IN_THE_WAY = 4.0, 2.0 * 9 / _STEPS
 _PRICE_OF_DISTANCE = 0.03
 """One point of weight 1 covered is as bad as a leader longer by 33 dots (at 100 dots per inch)."""
 
@@ -132,6 +134,6 @@ def _covered(boxes: Floats, dots: Floats) -> NDArray[np.bool_]:
 
 
 def _leaders(boxes: Floats, anchor: Floats) -> Floats:
-    """Nine dots on the straight line from the anchor to each box; shape (n, 9, 2)."""
-    steps = np.linspace(0, 1, 9)[None, :, None]
+    """Dots on the straight line from the anchor to each box; shape (n, _STEPS, 2)."""
+    steps = np.linspace(0, 1, _STEPS)[None, :, None]
     return anchor + (nearest(boxes, anchor) - anchor)[:, None] * steps

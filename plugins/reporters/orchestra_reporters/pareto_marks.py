@@ -34,6 +34,8 @@ def add_marks(axes: Axes, report: Report, shown: Scatter) -> None:
     _plain(axes, shown.points)
     for role in _ROLES:
         _special(axes, shown.with_role(role), role)
+    _dots(axes, [p for p in shown.points if not p.kept], "breaks a limit", s=42, marker="x",
+          color=VERMILION, linewidths=1.3, zorder=7)  # fmt: skip
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.008, 1.005), ncols=7, frameon=False, prop=font(9),
         labelcolor=SOFT, borderaxespad=0, borderpad=0.2, handletextpad=0.4, columnspacing=1.6,
@@ -83,7 +85,7 @@ def _front_line(axes: Axes, front: Sequence[Point]) -> None:
 
 def _beyond_limit(axes: Axes, report: Report) -> None:
     limit, (low, high) = report.objective.subject_to.get("p95_ms"), axes.get_xlim()
-    if limit is not None and low < limit < high:
+    if limit is not None and limit < high:
         label = f"above the limit of {with_unit(limit, 'ms')}"
         style: dict[str, Any] = {"facecolor": FAINT, "edgecolor": GRID, "hatch": "///", "linewidth": 0}
-        axes.axvspan(limit, high, zorder=0.5, label=label, **style)
+        axes.axvspan(max(low, limit), high, zorder=0.5, label=label, **style)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_core.telling.story import STAYS, VERDICTS, WITHOUT_VERDICT, is_adopted, why_no_verdict
+from orchestra_core.metric_names import told_limits
+from orchestra_core.telling.story import (
+    STAYS,
+    VERDICTS,
+    WITHOUT_VERDICT,
+    is_adopted,
+    nothing_better,
+    why_no_verdict,
+)
 from orchestra_core.telling.units import figure, with_unit
 from orchestra_reporters.canvas import sentence
 
@@ -18,7 +26,9 @@ def title(report: Report, shown: Scatter) -> str:
     if report.verdict is not None and is_adopted(report):
         return _change(report.verdict)
     if report.verdict is not None and not report.verdict.queries:
-        return "The baseline stays: on the tuning queries nothing was better"
+        return f"The baseline stays: tuning queries showed {nothing_better(report)}"
+    if report.denied_because:
+        return f"Denied: {report.denied_because}; the challenger won the A/B and is not published"
     if report.verdict is not None:
         return STAYS[report.verdict.kind]
     if not shown.points:
@@ -70,7 +80,10 @@ def notes(report: Report, shown: Scatter, labelled: int) -> str:
     lines = [f"Run {report.run_id}."]
     if shown.left_out and shown.points:
         lines.append(f"{shown.left_out:,} left out: no quality or no latency was measured.")
-    if any(not point.complete for point in shown.points):
+    if any(not point.kept for point in shown.points):
+        limits = told_limits(report.objective.subject_to)
+        lines.append(f"Crossed out: breaks {limits}; not on the front while others keep it.")
+    if any(not point.complete and point.kept for point in shown.points):
         lines.append(
             f"The front is drawn among those asked all {shown.queries:,} queries;"
             " hollow points may lie above it by luck."

@@ -64,7 +64,10 @@ def _regret(report: Report) -> str:
     if report.regret_bound is None:
         return ""
     bound = figure(report.regret_bound, unit_of(report.objective.maximize))
-    return f" The best of those is better than the leader by at most about {bound}."
+    return (
+        f" The best of those is better than the leader by at most about {bound}: so says a model of "
+        "the whole field, with a confidence of 1 − `stages.grid.delta`."
+    )
 
 
 def front(report: Report) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.telling.units import MISSING, figure, with_unit
 from orchestra_reporters.markdown import table
 
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestra_core import Report, TimedRequests
-
-_PERCENTILES = ("p50_ms", "p95_ms", "p99_ms")
 
 
 def arms(report: Report) -> str:
@@ -46,7 +45,7 @@ def _other(report: Report) -> str:
 def _row(arm: str, probe: TimedRequests) -> tuple[str, ...]:
     return (
         arm,
-        *(_interval(probe, name) for name in _PERCENTILES),
+        *(_interval(probe, name) for name in PERCENTILES),
         f"{probe.answered:,} of {probe.requests:,}",
         ", ".join(f"{reason}: {count:,}" for reason, count in probe.errors.items()) or "none",
         with_unit(probe.sent_late_ms, "ms"),

@@ -60,6 +60,7 @@ def winner(report: Report) -> str:
     if report.winner is None:
         return "None: the run recommends nothing.\n"
     kept = " (the baseline, unchanged)" if report.winner.is_baseline else ""
+    kept = f" (not published: {escape(report.denied_because)})" if report.denied_because else kept
     parameters = table(("Parameter", "Value"), _parameters(report.winner.parameters))
     return (
         f"**{escape(report.winner.config_id)}**{kept}\n\n{parameters}"
@@ -137,6 +138,11 @@ def _proportion(verdict: Verdict) -> list[str]:
 
 
 def _ab_facts(verdict: Verdict) -> list[str]:
+    if not verdict.queries:
+        return [
+            f"No A/B: {escape(verdict.reason)}",
+            *(f"Warning: {escape(w)}" for w in verdict.warnings),
+        ]
     facts = [
         f"Baseline: {escape(verdict.baseline)}",
         f"Challenger: {escape(verdict.challenger)}",
@@ -144,10 +150,14 @@ def _ab_facts(verdict: Verdict) -> list[str]:
         f"Of these, {verdict.wins:,} better, {verdict.ties:,} equal, {verdict.losses:,} worse",
     ]
     if verdict.queries_needed is not None:
-        facts.append(f"About {verdict.queries_needed:,} queries in all would probably settle it")
+        more = f"{max(0, verdict.queries_needed - verdict.queries):,} more"
+        facts.append(
+            f"About {verdict.queries_needed:,} queries in all, {more}, would probably settle it"
+        )
     if verdict.kind == "inconclusive" and verdict.detectable is not None:
         smallest = figure(verdict.detectable, "")
-        facts.append(f"The smallest difference that so many queries show, 4 times in 5: {smallest}")
+        shown = f"{verdict.queries:,} queries show a true difference of {smallest} in 4 of 5 runs"
+        facts.append(shown)
     facts += _proportion(verdict)
     if verdict.test:
         facts.append(f"Method: {escape(verdict.test)}")

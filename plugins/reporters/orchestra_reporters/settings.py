@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from orchestra_core.experiment import StrictModel
+from orchestra_core.fields import StrictModel
 
 
 class ReportersSettings(StrictModel):

@@ -154,7 +154,7 @@ def test_the_page_of_a_win(make_report):
 HEALTH = {"type": "health", "msg": "no answer", "hint": "start it"}
 ENDS = [
     ("regression", {}, "**Regression.**"),
-    ("inconclusive", {}, "About 900 queries in all would probably settle it"),
+    ("inconclusive", {}, "About 900 queries in all, 700 more, would probably settle it"),
     ("no_difference", {}, "Not published: the verdict is not a win."),
     (None, {"status": "failed", "error": HEALTH}, "What to do: start it"),
     (None, {"status": "early_stopped"}, "was stopped early, before an A/B.** 44 are beaten"),
@@ -185,6 +185,7 @@ def test_weird_values_stay_on_their_line(make_report):
 
 
 def test_figures_for_people():
+    assert (figure(12.0, "count"), figure(1234.0, "count")) == ("12", "1,234")
     assert (figure(None, "ms"), figure(0.5, ""), figure(0.0999999999, "ms")) == ("–", "0.5000", "0.100")
     assert (significant(0.0000213), significant(12345.0), significant(0)) == ("0.0000213", "12345", "0")
     assert (p_value(0.0), p_value(0.0432), p_value(None)) == ("< 0.001", "0.043", "–")
@@ -219,7 +220,7 @@ def test_the_page_tells_what_a_verdict_hangs_on(make_report):
     assert "For the worse:\n\nnone" in text
     assert "judged@10: 0.1100 (baseline), 0.1200 (challenger)" in text
     assert "Were the 1,234 unjudged documents relevant that the baseline alone found: " in text
-    assert "4 times in 5: 0.0312" in text
+    assert "200 queries show a true difference of 0.0312 in 4 of 5 runs" in text
     assert "25 % of the ids" in text
     assert "| Dataset | d1, d2 |" in text
     found = document(report)["ab"]

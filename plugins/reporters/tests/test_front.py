@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra_core.experiment import Objective
 from orchestra_core.statistics.pareto import front
 from orchestra_core.telling.points import scatter
 
@@ -37,6 +38,19 @@ def test_a_lucky_early_leaver_is_not_on_the_front(make_report, candidates):
     shown = scatter(make_report(None, candidates=[steady, lucky]))
     assert lucky.config_id not in {point.config_id for point in shown.front}
     assert shown.queries == 100
+
+
+def test_who_breaks_a_limit_is_not_on_the_front_while_another_keeps_it(make_report, candidates):
+    cheap, _, good = candidates(3)
+    good = good.model_copy(update={"metrics": {**good.metrics, "recall@10": 0.99, "p95_ms": 0.1}})
+    good = good.model_copy(update={"metrics": {**good.metrics, "cost_per_query": 1.0}})
+    limits = Objective(subject_to={"cost_per_query": 0.01})
+    shown = scatter(make_report(None, candidates=[cheap, good], objective=limits))
+    assert [point.config_id for point in shown.points if not point.kept] == [good.config_id]
+    assert good.config_id not in {point.config_id for point in shown.front}
+    none = Objective(subject_to={"cost_per_query": 1e-9})
+    shown = scatter(make_report(None, candidates=[cheap, good], objective=none))
+    assert good.config_id in {point.config_id for point in shown.front}
 
 
 def test_points_without_figures_are_counted(make_report, candidates):

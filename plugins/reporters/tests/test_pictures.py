@@ -7,12 +7,15 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from orchestra_reporters import ab_diff_png, pareto_png
-from orchestra_reporters.labels import Clutter, place
+from orchestra_reporters import ab_diff_png, pareto_png, winners_md
+from orchestra_reporters.labels import Clutter, nearest, place
 from orchestra_reporters.pareto_axes import spans_a_decade
 from orchestra_reporters.pareto_labels import LABEL
 from orchestra_reporters.settings import ReportersSettings
 
+from orchestra_core.experiment import Objective
+from orchestra_core.report import Ruling
+from orchestra_core.stages.verdict import TEST
 from orchestra_core.telling.points import scatter
 
 SETTINGS = ReportersSettings()
@@ -193,6 +196,84 @@ def test_an_ab_without_intervals_or_figures(make_report):
     same = verdict.model_copy(update={"challenger": verdict.baseline, "diff_table": ()})
     figure = ab_diff_png.draw(report.model_copy(update={"verdict": same}), SETTINGS)
     assert "nothing better than the baseline" in all_text(figure)
+
+
+def test_a_denied_winner_has_no_star_and_says_why(make_report):
+    told = "p95_ms is 5.19, limit 0.0001"
+    denial = Ruling(kind="deny", rule="subject_to", reason=told, plugin="limits", point="publish")
+    limits = Objective(subject_to={"p95_ms": 0.0001})
+    report = make_report("win", 12, rulings=(denial,), objective=limits, published=False)
+    front = pareto_png.draw(report, SETTINGS)
+    assert front.texts[0].get_text().replace("\n", " ").startswith(f"Denied: {told}")
+    assert scatter(report).with_role("winner") is None
+    names = [text.get_text() for text in front.axes[0].get_legend().get_texts()]
+    assert "breaks a limit" in names
+    assert "above the limit of 0.000100 ms" in names
+    assert ab_diff_png.draw(report, SETTINGS).texts[0].get_text() == f"Win, but denied: {told}"
+    page = winners_md.render(report, SETTINGS).decode()
+    assert page.splitlines()[2].startswith(f"**Win, but denied: {told}.**")
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (2.05e-6, " among the 3 of 6 that keep cost_per_query ≤ 2.05e-06"),
+        (1e-7, ", and nobody keeps cost_per_query ≤ 1e-07"),
+        (1.0, ""),
+    ],
+)
+def test_nothing_better_names_the_limits_that_left_few(make_report, candidates, limit, told):
+    cheap = {"cost_per_query": 2e-6}
+    few = [
+        c.model_copy(update={"metrics": c.metrics | cheap}) if i < 3 else c
+        for i, c in enumerate(candidates(6))
+    ]
+    verdict = make_report("no_difference", 6).verdict
+    same = {"challenger": verdict.baseline, "diff_table": (), "queries": 0}
+    report = make_report(
+        "no_difference",
+        candidates=few,
+        objective=Objective(subject_to={"cost_per_query": limit}),
+        verdict=verdict.model_copy(update=same),
+    )
+    for picture in (pareto_png, ab_diff_png):
+        title = picture.draw(report, SETTINGS).texts[0].get_text().replace("\n", " ")
+        assert title.endswith(f"nothing better than the baseline{told}")
+    crossed = "Crossed out: breaks cost_per_query" in all_text(pareto_png.draw(report, SETTINGS))
+    assert crossed == (limit < 1)
+
+
+def test_the_small_print_of_an_ab_is_whole(make_report):
+    report = make_report("win", 5)
+    long = report.verdict.model_copy(update={"test": TEST})
+    figure = ab_diff_png.draw(report.model_copy(update={"verdict": long}), SETTINGS)
+    assert figure.texts[-1].get_text().replace("\n", " ").endswith(f"Method: {TEST}.")
+    check_headings(figure)
+
+
+def test_a_baseline_that_leads_is_not_set_against_itself(make_report):
+    verdict = make_report("no_difference", 6).verdict
+    same = {"challenger": verdict.baseline, "diff_table": (), "queries": 0}
+    report = make_report("no_difference", 6, verdict=verdict.model_copy(update=same))
+    assert "against" not in all_text(ab_diff_png.draw(report, SETTINGS))
+    page = winners_md.render(report, SETTINGS).decode()
+    assert "0 that nobody tuned on" not in page
+    assert "\n- No A/B: " in page
+
+
+@pytest.mark.parametrize("seed", [0, 5, 8, 10, 12, 15])
+def test_no_leader_crosses_a_label_in_a_crowd(seed):
+    anchors = np.array([250, 150]) + np.random.default_rng(seed).normal(0, 25, (14, 2))
+    sizes = np.tile([110.0, 12.0], (14, 1))
+    crowd = Clutter(anchors, anchors, anchors.copy(), np.full(14, 2.0))
+    boxes = place(anchors, sizes, (0, 0, 500, 300), crowd)
+    for index, (anchor, box) in enumerate(zip(anchors, boxes, strict=True)):
+        leader = nearest(box[None], anchor)[0] - anchor
+        line = anchor + leader * np.linspace(0, 1, 400)[:, None]
+        if np.hypot(*leader) <= 10:  # none is drawn
+            continue
+        for other in (*boxes[:index], *boxes[index + 1 :]):
+            assert not ((line > other[:2] + 1) & (line < other[2:] - 1)).all(axis=1).any()
 
 
 def test_threads_draw_the_same_bytes(make_report):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from orchestra_core.errors import nearest
-from orchestra_core.experiment import StrictModel
+from orchestra_core.fields import StrictModel
 from orchestra_core.outbound.fields import Endpoints
 from orchestra_core.runner import ParameterValue
 from orchestra_core.strict_yaml import parse

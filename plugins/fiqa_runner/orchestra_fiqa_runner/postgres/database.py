@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -27,6 +28,8 @@ GRACE_S = 5.0
 QUIET_S = 5.0
 """After no connection could be had, so long every request fails at once instead of waiting again."""
 _UNREACHABLE = "unreachable"
+# What the pool logs is told as an error here; without a handler it would go to stderr as well.
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 
 
 class Database:
