@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.experiment import Objective
 from orchestra_core.fields import StrictModel
 from orchestra_core.probing.figures import TimedRequests
@@ -167,6 +168,7 @@ class JobSummary(StrictModel):
     comparable: bool = True
     """False: the index was another one by the end of this job than when the run began."""
     not_comparable_because: str = ""
+    """What differs, when it is not."""
     error: dict[str, Any] | None = None
 
 
@@ -227,24 +229,6 @@ class PluginRecord(StrictModel):
     version: str
     distribution: str
     hooks: tuple[str, ...] = Field(default=(), strict=False)
-
-
-class StageSummary(StrictModel):
-    """How far a stage of the plan came; `done` evaluations of at most `planned`, as far as is known."""
-
-    name: str
-    status: Literal["waiting", "running", "done", "failed"]
-    planned: int = 0
-    done: int = 0
-
-
-class ToldEvent(StrictModel):
-    """One line of the journal, in words."""
-
-    seq: int
-    event_type: str
-    created_at: str
-    message: str = ""
 
 
 class Report(StrictModel):

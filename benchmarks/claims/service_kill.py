@@ -64,8 +64,8 @@ def _units(served: Served, run_id: str) -> list[str]:
 
 BENCHMARK = Benchmark(
     name="service_kill",
-    claim="kill -9 of the service in the middle of two runs, then a restart with `--resume`: both finish, "
-    "and no finished unit is asked again.",
+    claim="kill -9 of the service in the middle of two runs, then a restart with `--resume`: both "
+    "finish, and no finished unit is asked again.",
     how="Eight rounds with two built-in FiQA runs each, killed after 0.5 to 6 s; in every other round "
     "the runs' own processes are killed with the service.",
     measure=measure,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
+from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.errors import RunNotFound
 from orchestra_core.journal.state import RunState
 from orchestra_core.journal.words import describe
@@ -19,8 +20,6 @@ from orchestra_core.report import (
     Report,
     Ruling,
     Rung,
-    StageSummary,
-    ToldEvent,
     Verdict,
     Winner,
 )

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.page.chart import Chart, pareto_chart
 from orchestra_core.page.intervals import DifferenceRow, difference_rows
-from orchestra_core.report import Decision, Report, Rung, StageSummary, ToldEvent
+from orchestra_core.report import Decision, Report, Rung
 from orchestra_core.telling.ranking import ranked
 from orchestra_core.telling.story import STAYS, verdict_line
 
