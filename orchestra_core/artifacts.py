@@ -258,11 +258,6 @@ class ArtifactFolder:
     written: list[str] = field(default_factory=list)
     """Paths relative to the home folder, in the order written."""
 
-    @property
-    def journal(self) -> Path:
-        """Where the run's journal lies, if it has one."""
-        return self.folder.parent / "events" / f"{self.folder.name}.jsonl"
-
     def write_bytes(self, name: str, data: bytes) -> str:
         """Write one file atomically; returns its path relative to the home folder.
 

@@ -29,7 +29,7 @@ def files_of(home: Home, run_id: str) -> list[Path]:
     """Everything that a run left, the journal last: while it is there, the run is known."""
     jobs = sorted((home.root / home.runs_dir).glob(f"{run_id}-*"))
     found = [*jobs, home.units(run_id).parent, home.reports / run_id, home.memory(run_id)]
-    found += [home.lock(run_id), home.journal(run_id)]
+    found += [home.order(run_id), home.lock(run_id), home.journal(run_id)]
     return [path for path in found if path.exists() and not _is_of_another(home, run_id, path)]
 
 

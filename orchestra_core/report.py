@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.experiment import Objective
 from orchestra_core.fields import StrictModel
 from orchestra_core.probing.figures import TimedRequests
@@ -278,6 +279,9 @@ class Report(StrictModel):
     warnings: tuple[str, ...] = Field(default=(), strict=False)
     error: dict[str, Any] | None = None
     """`type, msg, hint, details` when the run failed."""
+    stages: tuple[StageSummary, ...] = Field(default=(), strict=False)
+    events: tuple[ToldEvent, ...] = Field(default=(), strict=False)
+    """The last ones that people read, up to the run's ending."""
 
     @property
     def grid_decision(self) -> Decision | None:

@@ -10,63 +10,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.attacks import attack
 from benchmarks.model import Benchmark, Figure, Watch
 from benchmarks.serving import Served, serving
 from benchmarks.workspace import fresh_folder
 
 TOTAL = 10_000
 SECRET = b"canary-outside-of-the-home-folder"
-PATHS = (
-    "/", "/runs/{x}", "/runs/{x}/live", "/static/{x}", "/orchestrate/status?run_id={x}",
-    "/orchestrate/report?run_id={x}", "/orchestrate/events?run_id={x}", "/orchestrate/artifacts/{x}/{x}",
-    "/orchestrate/artifacts/{run}/{x}", "/orchestrate/runs?limit={x}", "/orchestrate/{x}", "/{x}",
-    "//{x}", "/orchestrate/run", "/orchestrate/cancel", "/orchestrate/resume",
-)  # fmt: skip
-WORDS = (
-    "../secret.txt", "..%2fsecret.txt", "%2e%2e%2fsecret.txt", "....//secret.txt", "/etc/passwd", "%2fetc%2fpasswd",
-    "%00", "%0d%0aX: y", "a" * 5000, "%ff%fe", "{{7*7}}", "<script>", "'; drop table runs;--", "${jndi:x}",
-    "..\\secret.txt", "%c0%ae%c0%ae/secret.txt", "-1", "1e99", "nan", "", ".", "..", "reports/../../secret.txt",
-    "reports/events/..%2f..%2f..%2fsecret.txt", "file:///etc/passwd", "http://evil.example/", "%", "%zz", "\u00e9",
-)  # fmt: skip
-HOSTS = (
-    "{own}",
-    "{own}",
-    "{own}",
-    "evil.example",
-    "",
-    "{own}, evil.example",
-    "127.0.0.1",
-    "[::1",
-    "a" * 9000,
-)
-METHODS = (
-    "GET",
-    "GET",
-    "GET",
-    "POST",
-    "POST",
-    "POST",
-    "PUT",
-    "DELETE",
-    "HEAD",
-    "OPTIONS",
-    "TRACE",
-    "X" * 40,
-)
-HEADERS = (
-    "Content-Type: application/json", "Content-Type: text/plain", "Content-Length: 99999999999999999999",
-    "Content-Length: -1", "Transfer-Encoding: chunked", "Origin: http://evil.example", "Last-Event-ID: -5",
-    "Last-Event-ID: 99999999999999999999999", "Idempotency-Key: " + "k" * 300, "Idempotency-Key: \u00e9",
-    "Authorization: Basic !!!", "X-Forwarded-Host: evil.example", "X: " + "y" * 20_000, "Range: bytes=0-,-1",
-    "Upgrade: websocket\r\nConnection: Upgrade", "Expect: 100-continue", "Content-Encoding: gzip",
-)  # fmt: skip
-BODIES = (
-    b"", b"{}", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 5000, b'{"a":' * 500, b'{"mode":"smoke","mode":"x"}',
-    b'{"run_id":"../secret.txt"}', b'{"run_id":null}', b'{"overrides":{"alpha":[1e999]}}', b'{"a":NaN}',
-    b'{"experiment":{"runner":{"runner_cmd":["touch","escaped"]}}}', b'{"experiment":{"dataset":"beir:/etc"}}',
-    b'{"collection":"\\ud800"}', b'{"experiment":{"paths":{"reports_dir":"/tmp"}}}', b'{"dry_run":1}',
-    b"a" * 2_000_000,
-)  # fmt: skip
 
 
 def measure(watch: Watch, quick: bool) -> list[Figure]:
@@ -115,34 +65,22 @@ def _schemathesis(served: Served, examples: int) -> tuple[int, int]:
         text=True,
         check=False,
     )
-    made = len(re.findall(r'"startedDateTime"', report.read_text(encoding="utf-8", errors="replace")))
+    text = report.read_text(encoding="utf-8", errors="replace")
+    made = text.count('"startedDateTime"')
     return made, 0 if done.returncode == 0 else 1
 
 
 def _attacks(served: Served, run_id: str, count: int) -> tuple[Counter[int], int]:
     """Status → how often, and how often an answer held what no answer may."""
-    chance = random.Random(20251107)
+    chance = random.Random(20251107)  # noqa: S311 # so that it can be repeated
     answers: Counter[int] = Counter()
     escapes = 0
     for _ in range(count):
-        answer = _send(served.port, _attack(chance, served.port, run_id))
+        answer = _send(served.port, attack(chance, served.port, run_id))
         escapes += SECRET in answer or b"root:x:" in answer
         head = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
         answers[int(head[1]) if head else 0] += 1
     return answers, escapes
-
-
-def _attack(chance: random.Random, port: int, run_id: str) -> bytes:
-    path = chance.choice(PATHS).replace("{run}", run_id)
-    while "{x}" in path:
-        path = path.replace("{x}", chance.choice(WORDS), 1)
-    host = chance.choice(HOSTS).replace("{own}", f"127.0.0.1:{port}")
-    body = chance.choice(BODIES)
-    lines = [f"{chance.choice(METHODS)} {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
-    lines += chance.sample(HEADERS, chance.randrange(4))
-    if not any("Content-Length" in line or "chunked" in line for line in lines):
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + body
 
 
 def _send(port: int, request: bytes) -> bytes:
@@ -160,10 +98,10 @@ def _send(port: int, request: bytes) -> bytes:
 
 BENCHMARK = Benchmark(
     name="service_hostile",
-    claim="10,000 hostile or malformed requests: no server error, nothing from outside of the home folder, "
-    "and the service is healthy afterwards.",
-    how="schemathesis over the whole OpenAPI, with data that fits it and data that does not, then requests "
-    "drawn with a fixed seed from tables of paths, hosts, methods, headers and bodies, over plain sockets. A "
-    "canary file lies beside the home folder.",
+    claim="10,000 hostile or malformed requests: no server error, nothing from outside of the home "
+    "folder, and the service is healthy afterwards.",
+    how="schemathesis over the whole OpenAPI, with data that fits it and data that does not, then "
+    "requests drawn with a fixed seed from tables of paths, hosts, methods, headers and bodies, over "
+    "plain sockets. A canary file lies beside the home folder.",
     measure=measure,
 )

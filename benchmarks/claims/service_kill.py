@@ -17,7 +17,7 @@ def measure(watch: Watch, quick: bool) -> list[Figure]:
     """Kill after a random while, sometimes the workers too, until all rounds are done."""
     rounds = 2 if quick else 8
     watch.expect(rounds)
-    chance = random.Random(20251107)
+    chance = random.Random(20251107)  # noqa: S311 # so that it can be repeated
     finished = repeated = lost = resumed = 0
     for number in range(rounds):
         watch.step(f"round {number + 1}")
@@ -64,9 +64,9 @@ def _units(served: Served, run_id: str) -> list[str]:
 
 BENCHMARK = Benchmark(
     name="service_kill",
-    claim="kill -9 of the service in the middle of two runs, then a restart with `--resume`: both finish, and "
-    "no finished unit is asked again.",
-    how="Eight rounds with two built-in FiQA runs each, killed after 0.5 to 6 s; in every other round the "
-    "runs' own processes are killed with the service.",
+    claim="kill -9 of the service in the middle of two runs, then a restart with `--resume`: both "
+    "finish, and no finished unit is asked again.",
+    how="Eight rounds with two built-in FiQA runs each, killed after 0.5 to 6 s; in every other round "
+    "the runs' own processes are killed with the service.",
     measure=measure,
 )

@@ -105,11 +105,12 @@ def _timed(served: Served, watchers: int) -> tuple[float, int]:
 
 BENCHMARK = Benchmark(
     name="service_speed",
-    claim="200 requests of `status` a second on one core while two runs are active, p95 below 50 ms; 50 "
-    "watchers of one run cost less than 10% of its wall time.",
-    how="`orchestra serve`, its process bound to one core, with two real FiQA runs over the whole grid as "
-    "its workers; requests are sent open-loop for 20 s over 16 connections and timed from the scheduled "
-    "send. Watchers are 50 connections of one process that read a built-in run's events to the end; five "
-    "such runs in turns with five that nobody watches. Load, runs and service share this machine.",
+    claim="200 requests of `status` a second on one core while two runs are active, p95 below 50 ms; "
+    "50 watchers of one run cost less than 10% of its wall time.",
+    how="`orchestra serve`, its process bound to one core, with two real FiQA runs over the whole grid "
+    "as its workers; requests are sent open-loop for 20 s over 16 connections and timed from the "
+    "scheduled send. Watchers are 50 connections of one process that read a built-in run's events to "
+    "the end; five such runs in turns with five that nobody watches. Load, runs and service share this "
+    "machine.",
     measure=measure,
 )

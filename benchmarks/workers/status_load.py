@@ -1,4 +1,4 @@
-"""Asks `GET PATH` of a port at a rate for some seconds; prints latencies from the scheduled send, as JSON.
+"""Asks `GET PATH` of a port at a rate for a while; prints latencies from the scheduled send, as JSON.
 
     python -m benchmarks.workers.status_load PORT PATH RATE SECONDS
 
@@ -16,7 +16,7 @@ CONNECTIONS = 16
 
 
 async def ask(port: int, path: str, rate: float, seconds: float) -> dict[str, object]:
-    """An open loop: requests are due at fixed times and wait for a free connection when there is none."""
+    """An open loop: requests are due at fixed times, and wait where no connection is free."""
     due: asyncio.Queue[float | None] = asyncio.Queue()
     latencies: list[float] = []
     failed = 0

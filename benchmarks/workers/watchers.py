@@ -1,4 +1,4 @@
-"""Watches one run's events over so many connections to its end; prints how many events each got, as JSON.
+"""Watches one run over so many connections to its end; prints how many events each got, as JSON.
 
 python -m benchmarks.workers.watchers PORT RUN_ID COUNT
 """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 
+from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.errors import RunNotFound
 from orchestra_core.journal.state import RunState
+from orchestra_core.journal.words import describe
 from orchestra_core.plan import Plan, StagePlan
 from orchestra_core.report import (
     Candidate,
@@ -75,7 +78,24 @@ def build_report(state: RunState) -> Report:
         failures=dict(state.failures),
         warnings=tuple(state.warnings),
         error=dict(state.error) if state.error else None,
+        stages=tuple(_stage(state, stage.name) for stage in plan.stages),
+        events=tuple(told_events(state)),
     )
+
+
+def told_events(state: RunState) -> Iterator[ToldEvent]:
+    """The events that people read, oldest first."""
+    for event in state.told_events:
+        message = describe(event, state)
+        kind = event.event_type.value
+        yield ToldEvent(seq=event.seq, event_type=kind, created_at=event.created_at, message=message)
+
+
+def _stage(state: RunState, name: str) -> StageSummary:
+    progress = state.stages.get(name)
+    if progress is None:
+        return StageSummary(name=name, status="waiting")
+    return StageSummary.model_validate({"name": name, **asdict(progress)})
 
 
 def _baseline(plan: Plan, jobs: Iterable[JobSummary]) -> Candidate:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestra_core.journal.events import Event, EventType
+from orchestra_core.journal.words import UNTOLD
 from orchestra_core.report import RunStatus
 
+MOST_TOLD = 200
 Payload = Mapping[str, Any]
 Step = tuple[str, int]
 QUARANTINED = "quarantined"
 """Why a unit failed that was not asked, because the process died of it."""
+_BEGINNINGS = frozenset({EventType.RUN_STARTED, EventType.RUN_RESUMED})
 _ENDINGS: dict[EventType, RunStatus] = {
     EventType.RUN_COMPLETED: "completed",
     EventType.RUN_FAILED: "failed",
@@ -69,6 +72,8 @@ class RunState:
     error: Payload | None = None
     last_event_at: str = ""
     events: int = 0
+    told_events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_TOLD))
+    """The last ones that people read, up to the ending."""
     told: bool = False
     """Whether artifacts were written after the ending."""
     owner: Payload = field(default_factory=dict)
@@ -83,6 +88,8 @@ class RunState:
     def apply(self, event: Event) -> None:
         """Take in one event; unknown ones only count."""
         self.events += 1
+        if event.event_type not in UNTOLD and (not self.ending or event.event_type in _BEGINNINGS):
+            self.told_events.append(event)
         self.last_event_at = event.created_at
         handler = _HANDLERS.get(event.event_type)
         if handler is not None:

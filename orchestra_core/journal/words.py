@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestra_core.journal.events import Event, EventType
-from orchestra_core.journal.state import RunState
+
+if TYPE_CHECKING:
+    from orchestra_core.journal.state import RunState
+
+UNTOLD = frozenset(
+    {
+        EventType.UNIT_STARTED,
+        EventType.UNIT_DONE,
+        EventType.JOB_DONE,
+        EventType.ARTIFACT_WRITTEN,
+        EventType.RETRY,
+        EventType.ALIAS_APPLIED,
+    }
+)
+"""So many of them that they would hide the others."""
 
 
 def describe(event: Event, state: RunState) -> str:
     """The event as a line for people; empty for events that only matter to the record."""
     writer = WRITERS.get(event.event_type)
-    return writer(event.payload, state) if writer else ""
+    try:
+        return writer(event.payload, state) if writer else ""
+    except (KeyError, TypeError):  # another version wrote it
+        return ""
 
 
 def _started(payload: Any, state: RunState) -> str:

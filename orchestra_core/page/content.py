@@ -1,4 +1,4 @@
-"""What the run page shows, made from a run's fold and the events that people want to read."""
+"""What the run page shows, made from a run's report."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestra_core.journal.events import Event, EventType
-from orchestra_core.journal.state import RunState
-from orchestra_core.journal.words import describe
+from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.page.chart import Chart, pareto_chart
 from orchestra_core.page.intervals import DifferenceRow, difference_rows
 from orchestra_core.report import Decision, Report, Rung
 from orchestra_core.telling.ranking import ranked
 from orchestra_core.telling.story import STAYS, verdict_line
 
-STAGES = ("smoke", "grid", "ab", "select", "publish")
 SHOWN_METRICS = (
     "ndcg@10",
     "mrr@10",
@@ -26,13 +23,6 @@ SHOWN_METRICS = (
     "count",
     "failures",
 )
-MOST_EVENTS = 200
-UNTOLD = frozenset(
-    {EventType.UNIT_STARTED, EventType.UNIT_DONE, EventType.JOB_DONE, EventType.ARTIFACT_WRITTEN}
-)
-"""So many of them that they would hide the others."""
-_ENDINGS = frozenset({EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.RUN_CANCELLED})
-
 Link = Callable[[str], str]
 """From a path relative to the home folder to where a browser finds it."""
 
@@ -92,9 +82,9 @@ class RunPage:
     differences: tuple[DifferenceRow, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
     """Every configuration, the best first, as the script and the table take it."""
-    events: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[ToldEvent, ...] = ()
     artifacts: tuple[tuple[str, str], ...] = ()
-    """(path, link)."""
+    """(what is shown, where a browser finds it)."""
     error: Mapping[str, Any] | None = None
     queue_position: int | None = None
     last_seq: int = 0
@@ -102,25 +92,15 @@ class RunPage:
     """Whether more is to come."""
 
 
-@dataclass(frozen=True)
-class Told:
-    """What the journal tells beyond the report."""
-
-    stages: tuple[StageView, ...] = ()
-    events: tuple[Mapping[str, Any], ...] = ()
-    mode: str = "full"
-
-
 def page_of(
     report: Report,
     link: Link,
-    told: Told,
     *,
     status: str | None = None,
     live: bool = False,
     last_seq: int = 0,
     error: Mapping[str, Any] | None = None,
-    artifacts: Iterable[str] = (),
+    artifacts: Iterable[tuple[str, str]] = (),
 ) -> RunPage:
     """The page of a run that has begun."""
     opening, reason = verdict_line(report)
@@ -129,69 +109,38 @@ def page_of(
     return RunPage(
         run_id=report.run_id,
         status=status or report.status,
-        mode=told.mode,
+        mode=mode_of(report),
         opening=opening,
         reason=reason,
         report=report,
-        stages=told.stages,
+        stages=_stages(report, ended=not live),
         chart=pareto_chart(report),
         rungs=_rungs(report),
         differences=difference_rows(report.verdict) if report.verdict else (),
         rows=_rows(report, link),
-        events=told.events,
-        artifacts=tuple((path, link(path)) for path in artifacts),
+        events=report.events,
+        artifacts=tuple(artifacts),
         error=error or report.error,
         last_seq=last_seq,
         live=live,
     )
 
 
-def stages_of(state: RunState, *, ended: bool) -> tuple[StageView, ...]:
-    """A bar for each stage of the plan; `ended`: whether nothing more will come."""
-    planned = [stage["name"] for stage in state.started.get("plan", {}).get("stages", ())]
-    return tuple(_stage(state, name, ended=ended) for name in planned if name in STAGES)
-
-
-def told_by(journal: Iterable[Event]) -> Told:
-    """Stages, and the events that people read, without what came after the run's last ending."""
-    state, read, kept = RunState(), [], 0
-    for event in journal:
-        state.apply(event)
-        if event.event_type not in UNTOLD:
-            read.append(brief_event(event, state))
-        if event.event_type in _ENDINGS:
-            kept = len(read)
-    events = tuple(read[:kept] if kept else read)[-MOST_EVENTS:]
-    return Told(stages_of(state, ended=state.ended_at is not None), events, mode_of(state))
-
-
-def brief_event(event: Event, state: RunState) -> dict[str, Any]:
-    """One event without its payload, and with what it says in words."""
-    return {
-        "seq": event.seq,
-        "event_type": event.event_type.value,
-        "created_at": event.created_at,
-        "message": describe(event, state),
-    }
-
-
-def mode_of(state: RunState) -> str:
+def mode_of(report: Report) -> str:
     """How far the plan goes, in the service's words: `full`, `ab`, `grid` or `smoke`."""
-    stages = state.started.get("plan", {}).get("stages") or [{"name": "publish"}]
-    last = str(stages[-1]["name"])
+    last = report.stages[-1].name if report.stages else "publish"
     return last if last in {"smoke", "grid", "ab"} else "full"
 
 
-def _stage(state: RunState, name: str, *, ended: bool) -> StageView:
-    progress = state.stages.get(name)
-    if progress is None:
-        return StageView(name, "not reached" if ended else "waiting", 0, 0)
-    note = ""
-    if name == "grid" and state.rung >= 0:
-        rungs = next(s["rungs"] for s in state.started["plan"]["stages"] if s["name"] == "grid")
-        note = f"rung {state.rung + 1} of {len(rungs)}"
-    told = "stopped" if progress.status == "running" and ended else progress.status
-    return StageView(name, told, progress.done, progress.planned, note)
+def _stages(report: Report, *, ended: bool) -> tuple[StageView, ...]:
+    return tuple(_stage(report, stage, ended=ended) for stage in report.stages)
+
+
+def _stage(report: Report, stage: StageSummary, *, ended: bool) -> StageView:
+    rungs = len(report.rungs) if stage.name == "grid" else 0
+    note = f"{rungs} {'rung' if rungs == 1 else 'rungs'} done" if rungs else ""
+    waits = {"waiting": "not reached", "running": "stopped"} if ended else {}
+    return StageView(stage.name, waits.get(stage.status, stage.status), stage.done, stage.planned, note)
 
 
 def _rungs(report: Report) -> tuple[RungView, ...]:

@@ -120,15 +120,14 @@ class Followers:
 
     async def of(self, run_id: str) -> Follower:
         """The follower of a run, up to date; it may not have begun. Raises StorageError."""
-        follower = self._known.get(run_id)
-        if follower is None:
-            follower = Follower(run_id, self.home.journal(run_id))
+        follower = self._known.get(run_id) or Follower(run_id, self.home.journal(run_id))
+        self._known[run_id] = follower  # at once: whoever asks meanwhile shares it
+        self._known.move_to_end(run_id)
         await follower.refresh()
-        if follower.exists:
-            self._known[run_id] = follower
-            self._known.move_to_end(run_id)
-            while len(self._known) > KEPT_FOLLOWERS:
-                self._known.popitem(last=False)
+        if not follower.exists:
+            self._known.pop(run_id, None)
+        while len(self._known) > KEPT_FOLLOWERS:
+            self._known.popitem(last=False)
         return follower
 
     def __iter__(self) -> Iterator[Follower]:

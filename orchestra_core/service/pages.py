@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
 from orchestra_core.errors import InvalidName, OrchestraError, RunNotFound
-from orchestra_core.page.content import MOST_EVENTS, RunPage, Told, mode_of, page_of, stages_of
+from orchestra_core.page.content import RunPage, page_of
 from orchestra_core.page.rendering import (
     STATIC,
     render_home,
@@ -24,7 +24,7 @@ from orchestra_core.service.asking import PARAMETERS
 from orchestra_core.service.errors import ArtifactNotFound, ServiceError
 from orchestra_core.service.following import Follower
 from orchestra_core.service.service import Service, report_of
-from orchestra_core.service.views import artifacts_of, brief_events
+from orchestra_core.service.views import artifacts_of
 
 KEPT_RENDERINGS = 32
 
@@ -96,22 +96,19 @@ class Pages:
                 queue_position=service.pool.position(run_id),
                 live=service.goes_on(follower),
             )
+
+        def link(path: str) -> str:
+            return f"/orchestrate/artifacts/{run_id}/{path}"
+
         files = [path for path, _ in artifacts_of(service.home, follower.state)]
-        live = service.goes_on(follower)
-        told = Told(
-            stages_of(follower.state, ended=not live),
-            tuple(brief_events(follower.recent, follower.state, MOST_EVENTS)),
-            order.mode if order else mode_of(follower.state),
-        )
         return page_of(
             report_of(follower.state),
-            lambda path: f"/orchestrate/artifacts/{run_id}/{path}",
-            told,
+            link,
             status=status,
-            live=live,
+            live=service.goes_on(follower),
             last_seq=follower.last_seq,
             error=order.refused if order else None,
-            artifacts=[path for path in files if not path.startswith(service.home.runs_dir)],
+            artifacts=[(p, link(p)) for p in files if not p.startswith(service.home.runs_dir)],
         )
 
 

@@ -158,7 +158,7 @@ class Service:
     async def follower(self, run_id: str) -> Follower:
         """A run's follower, up to date. Raises InvalidName, RunNotFound, StorageError."""
         follower = await self.followers.of(check_name(run_id, "run id"))
-        if not follower.exists and run_id not in self.pool.orders:
+        if not follower.exists and not await self._is_expected(run_id):
             known = await asyncio.to_thread(self.home.run_ids)
             raise RunNotFound(f"there is no run '{run_id}'", hint=nearest(run_id, known))
         return follower
@@ -241,6 +241,15 @@ class Service:
         if not follower.exists:
             raise RunNotBegun(f"the run is {self.state_of(follower)}", hint="Ask for its status.")
         return follower
+
+    async def _is_expected(self, run_id: str) -> bool:
+        """Whether a run without a journal is one to come; `orchestra gc` may have removed it."""
+        if run_id not in self.pool.orders or run_id in self.pool.running or run_id in self.pool.waiting:
+            return run_id in self.pool.orders
+        if await asyncio.to_thread(self.home.order(run_id).is_dir):
+            return True
+        del self.pool.orders[run_id]
+        return False
 
     async def _same(self, identity: str) -> Order | None:
         same = [order for order in self.pool.orders.values() if order.identity == identity]

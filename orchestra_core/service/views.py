@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 from orchestra_core.artifacts import Home
-from orchestra_core.journal.events import Event
+from orchestra_core.journal.reporting import told_events
 from orchestra_core.journal.state import RunState
-from orchestra_core.page.content import UNTOLD, brief_event, mode_of
 from orchestra_core.service.following import Follower
 from orchestra_core.service.orders import Order
 
@@ -46,7 +44,7 @@ def status_view(
         "best": best,
         "metrics": _metrics(state, best),
         "decisions": [_kept(d, _DECISION) for d in state.decisions[-BRIEF_DECISIONS:]],
-        "events": brief_events(follower.recent, state),
+        "events": [told.model_dump() for told in told_events(state)][-BRIEF_EVENTS:],
         "last_seq": follower.last_seq,
         "verdict": _kept(state.verdict, _VERDICT) if state.verdict else None,
         "winner": ((state.selected or {}).get("winner") or {}).get("config_id"),
@@ -73,14 +71,6 @@ def links_of(run_id: str) -> dict[str, str]:
     }
 
 
-def brief_events(
-    recent: Iterable[Event], state: RunState, most: int = BRIEF_EVENTS
-) -> list[dict[str, Any]]:
-    """The last events that mean something to people, oldest first."""
-    told = (event for event in reversed(list(recent)) if event.event_type not in UNTOLD)
-    return [brief_event(event, state) for event in islice(told, most)][::-1]
-
-
 def artifacts_of(home: Home, state: RunState) -> Iterator[tuple[str, str]]:
     """(path relative to the home folder, SHA-256 as written or empty) of all that a run left."""
     yield from state.artifacts.items()
@@ -88,6 +78,13 @@ def artifacts_of(home: Home, state: RunState) -> Iterator[tuple[str, str]]:
         for name, sha256 in job.get("files", {}).items():
             yield f"{job['path']}/{name}", sha256
     yield home.relative(home.journal(state.run_id)), ""
+
+
+def mode_of(state: RunState) -> str:
+    """How far the plan goes, in the API's words."""
+    stages = state.started.get("plan", {}).get("stages") or [{"name": "publish"}]
+    last = str(stages[-1]["name"])
+    return last if last in {"smoke", "grid", "ab"} else "full"
 
 
 def _progress(state: RunState, order: Order | None) -> dict[str, int]:

@@ -17,6 +17,7 @@ def test_deleted_artifacts_come_back_byte_for_byte(orchestra, finished):
         "winners.md",
         "pareto.png",
         "ab_diff.png",
+        "report.html",
         "ab_diff.csv",
         "failTopN.csv",
     } <= set(before)

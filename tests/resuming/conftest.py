@@ -18,7 +18,7 @@ from orchestra_core.testing import StubReporter, StubRunner
 from orchestra_core.testing.running import FinishedExperiment, run_stubs, stub_session
 
 RULES = ("reflection_rules", reflection_rules)
-UNTOLD = {"ended_at", "started_at", "run_id", "plugins"}  # a doomed runner is another class
+UNTOLD = {"ended_at", "started_at", "run_id", "plugins", "events"}  # a doomed runner is another class
 SMALL = {
     "stages": {
         "smoke": {"sample": 4},

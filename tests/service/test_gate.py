@@ -74,8 +74,15 @@ def test_state_changes_need_json(kind, served):
         assert (answer.status_code, answer.json()["code"]) == (415, "content_type")
 
 
-@pytest.mark.parametrize("header", [{"Origin": "http://evil.example"}, {"Origin": "null"},
-                                    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])  # fmt: skip
+FOREIGN = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+
+
+@pytest.mark.parametrize("header", FOREIGN)
 def test_another_origin_changes_nothing(header, served):
     answer = served.post("/orchestrate/run", {"mode": "smoke"}, headers=header)
     assert (answer.status_code, answer.json()["code"]) == (403, "origin")
@@ -136,7 +143,8 @@ def test_json_that_can(served):
 
 @pytest.mark.parametrize(
     "body",
-    [{"mode": "all"}, {"mod": "full"}, {"collection": "../x"}, {"collection": 3}, {"overrides": {"k": 1}},
+    [{"mode": "all"}, {"mod": "full"}, {"collection": "../x"}, {"collection": 3},
+     {"overrides": {"k": 1}},
      {"overrides": {"sample": 0}}, {"overrides": {"alpha": []}}, {"overrides": {"alpha": [0.1] * 101}},
      {"overrides": {"concurrency": 65}}, {"preset": "huge"}, {"dry_run": "yes"}, {"experiment": []},
      {"overrides": {"top_k": {"a": 1}}}, {"again": 1}],
@@ -153,7 +161,8 @@ def test_wrong_bodies(body, served):
     "experiment",
     [{"space": {f"p{i}": list(range(90)) for i in range(40)}}, {"space": {"quality": [2.0]}},
      {"nothing": 1}, {"space": 5}, {"seed": -1}, {"dataset": "none"}, {"name": "../../x"},
-     {"limits": {"wall": "99h"}}, {"collections": {"../x": {}}}, {"stages": {"grid": {"sample": 10**7}}}],
+     {"limits": {"wall": "99h"}}, {"collections": {"../x": {}}},
+     {"stages": {"grid": {"sample": 10**7}}}],
     ids=str,
 )  # fmt: skip
 def test_wrong_experiments(experiment, served):
@@ -249,8 +258,8 @@ def guarded(tmp_path):
 
 def offers():
     good = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
-    wrong = ["", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"bearer{TOKEN}", TOKEN,
-             "Basic", "Basic !!!", f"Basic {base64.b64encode(TOKEN.encode()).decode()}",
+    wrong = ["", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"bearer{TOKEN}",
+             TOKEN, "Basic", "Basic !!!", f"Basic {base64.b64encode(TOKEN.encode()).decode()}",
              f"Token {TOKEN}", "Bearer \xe4"]  # fmt: skip
     return [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"Basic {good}"], wrong
 
@@ -278,8 +287,9 @@ def test_every_route_and_method_needs_the_token(guarded):
     seen = 0
     for path, method in itertools.product([*addresses(app), "/nothing"], METHODS):
         for offer in [None, *wrong] if method in {"GET", "POST"} else [None]:
-            headers = {"Content-Type": "application/json"} | ({} if offer is None else
-                                                              {"Authorization": offer.encode("latin-1")})  # fmt: skip
+            headers = {"Content-Type": "application/json"}
+            if offer is not None:
+                headers["Authorization"] = offer.encode("latin-1")
             answer = client.request(method, path, headers=headers)
             if path == "/healthz":
                 assert answer.status_code != 401
@@ -333,7 +343,7 @@ def test_hosts_follow_the_address(tmp_path):
         )
 
     assert hosts("127.0.0.1") == {"127.0.0.1:8001", "localhost:8001", "[::1]:8001"}
-    assert hosts("0.0.0.0", "Tuner.example:8001") == {"tuner.example:8001"}
+    assert hosts("0.0.0.0", "Tuner.example:8001") == {"tuner.example:8001"}  # noqa: S104
     assert hosts("192.168.1.5") == {"192.168.1.5:8001"}
     assert hosts("fd00::1") == {"[fd00::1]:8001"}
 

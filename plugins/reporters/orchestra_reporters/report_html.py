@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from orchestra_core.journal.log import JournalReader
-from orchestra_core.page.content import Told, page_of, told_by
+from orchestra_core.page.content import page_of
 from orchestra_core.page.rendering import render_standalone
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from orchestra_core.artifacts import ArtifactFolder
     from orchestra_core.report import Report
 
 
-def render_page(report: Report, artifacts: ArtifactFolder) -> bytes:
-    """UTF-8 HTML; links lead from the run's folder to the files beside it and to those of its jobs.
+def render_page(report: Report, artifacts: ArtifactFolder, names: Collection[str]) -> bytes:
+    """UTF-8 HTML; links lead from the run's folder to those of `names` that are there, and to jobs.
 
-    Stages and events come from the journal up to the run's ending, so that the page is the same
-    whenever it is rendered; without a journal it tells the report alone.
+    What other reporters wrote is not listed: whether they did so already depends on their order.
     """
-    journal = artifacts.journal
+    written = (PurePath(path).name for path in artifacts.written)
     page = page_of(
         report,
         lambda path: os.path.relpath(artifacts.home / path, artifacts.folder),
-        told_by(JournalReader(journal)) if journal.is_file() else Told(),
-        artifacts=artifacts.written,
+        artifacts=[(name, name) for name in written if name in names],
     )
     return render_standalone(page).encode()

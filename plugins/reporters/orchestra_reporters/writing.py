@@ -40,7 +40,7 @@ def write_all(report: Report, settings: ReportersSettings, artifacts: ArtifactFo
             if name == PAGE:
                 from orchestra_reporters.report_html import render_page
 
-                artifacts.write_bytes(name, render_page(report, artifacts))
+                artifacts.write_bytes(name, render_page(report, artifacts, {*DATA, *PICTURES}))
             else:
                 artifacts.write_bytes(name, _renderer(name)(report, settings))
         except Exception as error:  # whatever it was: the other artifacts are still worth having

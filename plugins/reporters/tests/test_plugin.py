@@ -16,7 +16,8 @@ from orchestra_core import hookspecs
 from orchestra_core.errors import OrchestraError, StorageError
 from orchestra_core.payloads import ReportRequest
 
-ALL = {"winners.json", "winners.md", "pareto.png", "ab_diff.png", "ab_diff.csv", "failTopN.csv"}
+ALL = {"winners.json", "winners.md", "pareto.png", "ab_diff.png", "ab_diff.csv", "failTopN.csv",
+       "report.html"}  # fmt: skip
 
 
 def written(folder):

@@ -1,0 +1,212 @@
+"""The service's parts that need no HTTP: layers from bodies, followers, orders, pages from folds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestra_core.artifacts import Home
+from orchestra_core.errors import ExperimentError
+from orchestra_core.experiment import Collection, Experiment
+from orchestra_core.journal.events import EventType
+from orchestra_core.journal.log import JournalReader, JournalWriter
+from orchestra_core.journal.state import fold
+from orchestra_core.layers import Layers, build_experiment
+from orchestra_core.service.asking import PRESETS, base_layers, patches
+from orchestra_core.service.errors import Forbidden
+from orchestra_core.service.following import KEPT_EVENTS, Followers
+from orchestra_core.service.models import RunBody
+from orchestra_core.service.orders import Order, OrderBook, identity_of
+
+OWN = Experiment(
+    dataset="mini",
+    collections={
+        "para": Collection(),
+        "other": Collection(dataset="elsewhere", chunking="sent"),
+    },
+    baseline={"collection": "para", "alpha": 0.0},
+    space={"collection": ("para",), "alpha": (0.0, 1.0)},
+)
+BASE = Layers(json.loads(OWN.model_dump_json()))
+
+
+def asked(**body):
+    layers = BASE
+    for path, value, origin in patches(RunBody.model_validate(body), OWN):
+        layers = layers.with_value(path, value, origin)
+    return build_experiment(layers)
+
+
+def test_an_empty_body_changes_nothing():
+    assert asked() == OWN
+
+
+def test_a_collection_brings_its_dataset_and_is_the_only_one():
+    found = asked(collection="other")
+    assert found.dataset == "elsewhere"
+    assert set(found.collections) == {"other"}
+    assert found.space["collection"] == ("other",)
+    assert found.baseline == {"collection": "other", "alpha": 0.0}
+    assert found.collections["other"].chunking == "sent"
+
+
+def test_an_unknown_collection_is_told():
+    with pytest.raises(ExperimentError, match="no collection is called 'pra'") as told:
+        asked(collection="pra")
+    assert "Did you mean 'para'?" in told.value.hint
+
+
+def test_overrides_take_one_value_or_several():
+    found = asked(overrides={"alpha": 0.5, "top_k": [10, 20], "mmr": "off", "concurrency": 2})
+    assert found.space["alpha"] == (0.5,)
+    assert found.space["top_k"] == (10, 20)
+    assert found.space["mmr"] == ("off",)
+    assert found.concurrency == 2
+    assert found.baseline == OWN.baseline
+
+
+@pytest.mark.parametrize(
+    ("body", "smoke", "grid", "ab"),
+    [
+        ({"overrides": {"sample": 30}}, 30, 30, 200),
+        ({"overrides": {"sample": 80}}, 50, 80, 200),
+        ({"overrides": {"sample": 80}, "mode": "smoke"}, 80, 80, 200),
+        ({"overrides": {"sample": {"ab": 60}}}, 50, 100, 60),
+        ({"preset": "quick"}, 20, 50, 100),
+        ({"preset": "thorough", "overrides": {"sample": 40}}, 40, 40, 300),
+        ({"preset": "quick", "overrides": {"sample": {"smoke": 5}}}, 5, 50, 100),
+    ],
+)
+def test_samples(body, smoke, grid, ab):
+    stages = asked(**body).stages
+    assert (stages.smoke.sample, stages.grid.sample, stages.ab.sample) == (smoke, grid, ab)
+
+
+def test_standard_is_what_an_empty_experiment_has():
+    empty = Experiment(space={"a": (1,)})
+    for path, value in PRESETS["standard"].items():
+        found = empty
+        for part in path:
+            found = getattr(found, part)
+        assert found == value
+
+
+def test_a_whole_experiment_keeps_the_services_own_sections():
+    own = Layers({"runner": {"plugin": "mine"}, "seed": 5, "paths": {"reports_dir": "r"}})
+    body = RunBody(experiment={"space": {"alpha": [1]}})
+    found = base_layers(body, own, trusted=False).values
+    expected = {"runner": {"plugin": "mine"}, "paths": {"reports_dir": "r"}, "space": {"alpha": [1]}}
+    assert found == expected
+    hostile = RunBody(experiment={"runner": {"runner_cmd": ["x"]}})
+    with pytest.raises(Forbidden):
+        base_layers(hostile, own, trusted=False)
+    assert base_layers(hostile, own, trusted=True).values == hostile.experiment
+
+
+def test_the_same_request_has_the_same_identity():
+    one, other = RunBody(mode="grid"), RunBody(mode="grid", again=True)
+    assert identity_of(one, "h") == identity_of(other, "h")
+    assert identity_of(one, "h") != identity_of(one, "i")
+    assert identity_of(one, "h") != identity_of(RunBody(mode="smoke"), "h")
+
+
+def order(run_id="a-1"):
+    return Order(
+        run_id=run_id, created_at="2026-01-01T00:00:00.000Z", mode="full", until=None, body={},
+        identity="i", plan_hash="p", requests=1,
+    )  # fmt: skip
+
+
+def test_orders_outlive_damage(tmp_path):
+    book = OrderBook(Home(tmp_path))
+    book.add(order("a-1"), {"name": "x"})
+    book.add(order("a-2"), {"name": "x"})
+    (tmp_path / "reports/service/a-1/order.json").write_text("{")
+    assert [found.run_id for found in book.load()] == ["a-2"]
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ('{"error": {"type": "experiment", "msg": "wrong", "hint": "h", "details": {}}}', "wrong"),
+        ("Traceback\nMemoryError", "the worker ended with code 1: MemoryError"),
+        ("", "the worker ended with code 1"),
+        ('{"error": 5}', "the worker ended with code 1"),
+    ],
+)
+def test_why_a_worker_never_began(output, told, tmp_path):
+    book = OrderBook(Home(tmp_path))
+    book.add(order(), {})
+    book.output("a-1").write_text(output)
+    assert book.refusal("a-1", 1)["msg"].startswith(told)
+
+
+STARTED = {"name": "x", "plan": {"stages": []}}
+
+
+def write(home, count, run_id="r"):
+    writer = JournalWriter(home.journal(run_id), run_id, create=not home.journal(run_id).exists())
+    beginning = [] if count < 0 else [(EventType.RETRY, {"n": n}) for n in range(count)]
+    writer.append_all(beginning)
+    writer.close()
+
+
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=5), st.integers(0, 2500))
+def test_a_watcher_sees_every_event_once_wherever_it_begins(blocks, after):
+    import tempfile
+    from pathlib import Path
+
+    async def seen():
+        with tempfile.TemporaryDirectory() as folder:
+            home = Home(Path(folder))
+            followers = Followers(home)
+            found, place = [], after
+            for block in blocks:
+                write(home, block)
+                follower = await followers.of("r")
+                while True:
+                    behind = follower.is_behind(place)
+                    data, place = follower.backlog(place) if behind else follower.batch(place)
+                    if not data:
+                        break
+                    found += [int(part.split(b"\r\n")[0]) for part in data.split(b"id: ")[1:]]
+            expected = fold(JournalReader(home.journal("r")))
+            assert follower.state == expected
+            return found
+
+    total = sum(blocks)
+    assert asyncio.run(seen()) == list(range(after + 1, total + 1))
+
+
+def test_a_large_journal_is_read_beside_the_loop_and_only_once(tmp_path):
+    home = Home(tmp_path)
+    write(home, 20_000)
+
+    async def read():
+        followers = Followers(home)
+        one, two = await asyncio.gather(followers.of("r"), followers.of("r"))
+        assert one.last_seq == two.last_seq == 20_000
+        version = (await followers.of("r")).version
+        assert (await followers.of("r")).version == version
+        assert len((await followers.of("r")).recent) == KEPT_EVENTS
+
+    asyncio.run(read())
+
+
+def test_a_journal_that_was_replaced_is_read_anew(tmp_path):
+    home = Home(tmp_path)
+    write(home, 50)
+
+    async def read():
+        followers = Followers(home)
+        assert (await followers.of("r")).last_seq == 50
+        home.journal("r").unlink()
+        write(home, 3)
+        follower = await followers.of("r")
+        assert (follower.last_seq, follower.state.retries) == (3, 3)
+
+    asyncio.run(read())
