@@ -30,6 +30,7 @@ COMMANDS = {
     "replay": "Go through a run again with nothing but its journal and stored results.",
     "compare": "Compare two runs on the queries they have in common.",
     "winners": "Show and check the history of published winners.",
+    "policy": "Put a published winner into force, undo it, show which one is.",
     "export": "Write a run with all its files into one archive.",
     "import": "Put a run from an archive into this home folder.",
     "gc": "Remove old runs and what was left over.",
