@@ -17,7 +17,7 @@ COMMANDS = {
     "resume": "Go on with a run that was interrupted, failed or killed.",
     "plan": "Show what a run would do; nothing is sent.",
     "load": "Time one configuration under load; find the highest rate it bears.",
-    "diag": "Check configuration, plugins and target before the first run.",
+    "diag": "Check whether a run would work, and say what to do where it would not.",
     "init": "Write a commented orchestra.yaml.",
     "config": "Show, check and describe the experiment.",
     "plugins": "See which plugins are installed and what they do.",

@@ -17,10 +17,13 @@ from orchestra_core.engine import run_experiment
 from orchestra_core.errors import DataError, ExperimentError, OrchestraError, TargetError, UsageError
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.resuming import resume_experiment
+from orchestra_core.session import Request, open_session
 from orchestra_core.testing.running import stub_session
 from orchestra_core.testing.stubs import StubRunner
 
 from .loopback import Service, _Handler, _Server, serving
+from .test_http_runner import STORY
+from .test_serving import ask, data_cache, served  # noqa: F401 - a fixture
 
 OLD = {"run_id": "before", "config_id": "old", "parameters": {"quality": 0.1}}
 WINNER = {"quality": 0.9}
@@ -421,6 +424,31 @@ def test_an_unreadable_answer_changes_nothing(open_run, answer):
 )
 def test_equal_as_json(one, other, same):
     assert (one == other) is same
+
+
+def test_the_whole_story_over_the_server_in_the_box(tmp_path, data_cache):  # noqa: F811
+    """A run over HTTP puts its winner into force where it was measured; rollback takes it away."""
+    story = {**STORY, "plugins": {"fiqa": {"policy": {"put": "/api/policy", "read": "policy"}}}}
+    file = tmp_path / "orchestra.yaml"
+    with served(data_cache) as (address, _):
+        runner = {"backend": "http", "base_url": f"http://{address}", "rate_limit_per_sec": 0}
+        file.write_text(json.dumps({**story, "runner": runner}))
+        request = Request(file=file, home=tmp_path, plugins=("fiqa",), environ={})
+        session = open_session(request)
+        plain = ask(address, {"question": "tax"})[2]["items"]
+        assert ask(address, None, "/api/policy")[0] == 404
+        outcome, events = carry(session)
+        assert outcome.exit_code == 0
+        assert kinds(events) == ["INTENT", "INTENT", "APPLIED"]
+        winner = outcome.report.winner
+        held = ask(address, None, "/api/policy")[2]["policy"]
+        assert (held["config_id"], held["run_id"]) == (winner.config_id, outcome.report.run_id)
+        by_policy = ask(address, {"question": "tax"})[2]["items"]
+        alpha = winner.parameters["alpha"]
+        assert by_policy == ask(address, {"question": "tax", "alpha": alpha, "mmr": False})[2]["items"]
+        roll_back_published(open_session(request), outcome.report.run_id)
+        assert ask(address, None, "/api/policy")[0] == 404
+        assert ask(address, {"question": "tax"})[2]["items"] == plain
 
 
 # --- the command ------------------------------------------------------------------------------------
