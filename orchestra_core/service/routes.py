@@ -44,6 +44,15 @@ def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+SENT_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "id": {"type": "string", "description": "The event's number"},
+        "event": {"type": "string", "description": "`end` for the last one"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 _DESCRIPTIONS = {
     400: "Not a request that can be read, or not for this host",
     401: "A token is needed",
@@ -156,7 +165,7 @@ async def resume(body: RunReference, service: ServiceHere) -> Response:
     responses={
         200: {"description": "Server-sent events: each has the event's number as id, and its JSON as "
                              "data. A last one named `end` says that no more will come.",
-              "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+              "content": {"text/event-stream": {"schema": SENT_EVENT}}},
         **told(404, 422, 429, 503),
     },
 )  # fmt: skip
