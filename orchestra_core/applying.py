@@ -137,6 +137,8 @@ def _take(
         if "undo" in payload:
             rows[key] = AppliedPolicy(*key, payload["config_id"], "interrupted", at)
     elif kind == "POLICY_APPLIED":
+        if payload.get("in_force_already") and known and known.standing == "in force":
+            return  # it has stood so since then
         config_id = payload.get("config_id") or (known.config_id if known else "")
         rows[key] = AppliedPolicy(*key, config_id, "in force", at, payload["summary"])
     elif known is not None:

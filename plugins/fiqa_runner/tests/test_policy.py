@@ -231,7 +231,8 @@ def test_what_is_in_force_already_is_not_sent_again_and_can_still_be_undone(open
     run_id = carry(session)[0].report.run_id
     (row,) = apply_published(session, run_id)
     assert (row.standing, len(store.puts)) == ("in force", 1)
-    assert "already" in row.summary
+    last = list(JournalReader(session.home.journal(run_id)))[-1]
+    assert (last.event_type, last.payload["in_force_already"]) == ("POLICY_APPLIED", True)
     store.policy = {"by": "hand"}
     apply_published(session, run_id)
     assert len(store.puts) == 2
