@@ -30,12 +30,12 @@ WORDS = (
     "/etc/passwd",
     "%2fetc%2fpasswd",
     "%00",
-    "%0d%0aX: y",
+    "%0d%0aX:%20y",
     "a" * 5000,
     "%ff%fe",
     "{{7*7}}",
     "<script>",
-    "'; drop table runs;--",
+    "';%20drop%20table%20runs;--",
     "${jndi:x}",
     "..\\secret.txt",
     "%c0%ae%c0%ae/secret.txt",
@@ -54,9 +54,7 @@ WORDS = (
     "\u00e9",
 )
 HOSTS = (
-    "{own}",
-    "{own}",
-    "{own}",
+    *["{own}"] * 24,
     "evil.example",
     "",
     "{own}, evil.example",
@@ -65,12 +63,8 @@ HOSTS = (
     "a" * 9000,
 )
 METHODS = (
-    "GET",
-    "GET",
-    "GET",
-    "POST",
-    "POST",
-    "POST",
+    *["GET"] * 8,
+    *["POST"] * 8,
     "PUT",
     "DELETE",
     "HEAD",
@@ -79,7 +73,7 @@ METHODS = (
     "X" * 40,
 )
 HEADERS = (
-    "Content-Type: application/json",
+    *["Content-Type: application/json"] * 12,
     "Content-Type: text/plain",
     "Content-Length: 99999999999999999999",
     "Content-Length: -1",
@@ -128,7 +122,7 @@ def attack(chance: random.Random, port: int, run_id: str) -> bytes:
     host = chance.choice(HOSTS).replace("{own}", f"127.0.0.1:{port}")
     body = chance.choice(BODIES)
     lines = [f"{chance.choice(METHODS)} {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
-    lines += chance.sample(HEADERS, chance.randrange(4))
+    lines += chance.sample(HEADERS, chance.randrange(3))
     if not any("Content-Length" in line or "chunked" in line for line in lines):
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + body

@@ -49,6 +49,7 @@ def create_app(options: ServiceOptions, hosts: Callable[[], Collection[str]] | N
         lifespan=lifespan,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         separate_input_output_schemas=False,
     )

@@ -49,7 +49,7 @@ class Follower:
     @property
     def exists(self) -> bool:
         """Whether the run has begun; as of the last refresh."""
-        return self.version > 0
+        return self.state.events > 0
 
     async def refresh(self) -> None:
         """Take in what was written since. Raises StorageError."""

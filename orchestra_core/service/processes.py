@@ -22,7 +22,7 @@ PYTHON = (sys.executable, "-P", "-m")
 DESK_SECONDS = 120.0
 DESKS = 2
 MOST_WAITING = 8
-WORKER_NICE = 5
+WORKER_NICE = 10
 
 
 class Desk:

@@ -16,7 +16,7 @@ from orchestra_core.errors import StorageError
 from orchestra_core.service.errors import Busy
 from orchestra_core.service.following import Follower, Followers
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.5
 PING_SECONDS = 15
 SEND_SECONDS = 20.0
 """A watcher who takes nothing for so long is let go."""
