@@ -27,6 +27,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
         keys.plugin_keys,
         keys.fiqa_parameters,
         keys.mapping_keys,
+        keys.policy_keys,
         keys.fiqa_defaults,
         names.replaced_whole,
         names.reserved_variables,

@@ -182,12 +182,15 @@ def orchestra_guard(evidence: GuardEvidence) -> Sequence[Ruling] | Ruling | None
 def orchestra_apply_policy(winner: PolicyRequest) -> PolicyReceipt | None:
     """Put a published winner into force.
 
-    When: a win that no guard denied. Returns: a receipt that says whether the policy was read back
-    and found equal. Combination: all, in order; each is verified before the next. Raises (or not
-    verified): all that were applied are rolled back, then the run fails.
+    When: a win that no guard denied, and `orchestra policy apply`; may be called again for the same
+    winner. A plugin whose settings have a key `policy` that is null is not asked. Returns: a receipt
+    that says whether the policy was read back and found equal. Combination: all, in order; each is
+    verified before the next. Raises (or not verified): all that were applied are rolled back, then
+    the run fails.
 
         @hookimpl
         def orchestra_apply_policy(winner):
+            winner.intend({"previous": store.get()})
             store.put(winner.winner.parameters)
             return PolicyReceipt(store.get() == winner.winner.parameters, "stored")
     """
@@ -197,12 +200,15 @@ def orchestra_apply_policy(winner: PolicyRequest) -> PolicyReceipt | None:
 def orchestra_rollback_policy(intent: PolicyIntent) -> None:
     """Undo what your `orchestra_apply_policy` did.
 
-    When: applying failed, here or in a later plugin. Returns: nothing. Combination: only plugins that
-    were asked to apply, in reverse order. Raises: recorded; the others are still rolled back.
+    When: applying failed, here or in a later plugin, and `orchestra policy rollback`. Returns:
+    nothing, once it has made sure that what was there before is there again. Combination: only
+    plugins that were asked to apply, in reverse order. Raises: recorded; the others are still rolled
+    back.
 
         @hookimpl
         def orchestra_rollback_policy(intent):
-            store.put(intent.undo["previous"])
+            if intent.undo:
+                store.put(intent.undo["previous"])
     """
 
 

@@ -155,13 +155,43 @@ class GuardEvidence(Payload):
 
 
 @dataclass(frozen=True)
-class PolicyRequest(Payload):
+class PolicyPayload(Payload):
+    """What applying and undoing share."""
+
+    experiment: Experiment | None = field(default=None, kw_only=True)
+    """The run's own; None only where a test made the payload."""
+    home: Path = field(default=Path(), kw_only=True)
+    """The home folder: what relative paths begin at."""
+
+    def open_door(self) -> Door:
+        """The way to the network, as for a runner. The plugin closes it.
+
+        Raises AddressRefused, ExperimentError.
+        """
+        from orchestra_core.experiment import Experiment
+        from orchestra_core.outbound.opening import open_door
+
+        return open_door(self.experiment or Experiment.model_construct())
+
+
+def _forget(_undo: Mapping[str, Any]) -> None:
+    """Where there is no journal."""
+
+
+@dataclass(frozen=True)
+class PolicyRequest(PolicyPayload):
     """A winner that every guard allowed; apply it and read it back."""
 
     run_id: str
     winner: Winner
     previous: Mapping[str, Any] | None
     """The record of the last published winner, for comparison; None the first time."""
+    intended: Mapping[str, Any] | None = None
+    """What you last told `intend` for this run, unless that was undone: a process may have died since,
+    so it may be in force or not."""
+    intend: Callable[[Mapping[str, Any]], None] = _forget
+    """Call it with what undoing needs (JSON values) before you change anything: it is in the journal
+    then, and comes back to you as `undo` whatever happens."""
 
 
 @dataclass(frozen=True)
@@ -171,17 +201,19 @@ class PolicyReceipt:
     verified: bool
     summary: str
     undo: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values that the same plugin needs to roll back."""
+    """JSON values that the same plugin needs to roll back; what `intend` was told when empty."""
+    changed: bool = True
+    """False: it was in force already."""
 
 
 @dataclass(frozen=True)
-class PolicyIntent(Payload):
-    """A policy of yours that must be undone, because this or a later step failed."""
+class PolicyIntent(PolicyPayload):
+    """A policy of yours to undo, because this or a later step failed, or the user says so."""
 
     run_id: str
     winner: Winner
     undo: Mapping[str, Any] = field(default_factory=dict)
-    """From your receipt; empty when applying itself failed half-way."""
+    """From your receipt; what you told `intend` when applying itself failed half-way."""
 
 
 @dataclass(frozen=True)

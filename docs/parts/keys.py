@@ -68,6 +68,7 @@ _WORDS = {
     "Expression | None": "expression",
     "Parts | None": "expression, or one per part",
     "FingerprintSection | None": "section",
+    "PolicySettings | None": "section",
 }
 _TYPES = {
     "string": "text",
@@ -134,6 +135,17 @@ def plugin_keys() -> str:
         (f"`{key}`", kind, f"`{default}`" if default else "", meaning)
         for name, model in models.items()
         for key, kind, default, meaning in keys_of(model, f"plugins.{name}.")
+    ]
+    return table(("Key", "Type", "Default", "Meaning"), rows)
+
+
+def policy_keys() -> str:
+    """A table of the keys of `plugins.fiqa.policy`."""
+    from orchestra_fiqa_runner.settings import PolicySettings
+
+    rows = [
+        (f"`{key}`", kind, f"`{default}`" if default else "", meaning)
+        for key, kind, default, meaning in keys_of(PolicySettings)
     ]
     return table(("Key", "Type", "Default", "Meaning"), rows)
 

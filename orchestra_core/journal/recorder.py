@@ -81,6 +81,10 @@ class Recorder:
         """What POLICY_APPLIED says of a plugin whose policy is in force already."""
         return self.past.applied.get(plugin) if self.past else None
 
+    def intended_policy(self, plugin: str) -> Mapping[str, Any] | None:
+        """What a plugin said it needs to undo its policy, before it may have applied it."""
+        return self.past.intended.get(plugin) if self.past else None
+
     def refold(self) -> None:
         """Fold the state anew from the file, after an interrupt that may have come between the two."""
         with self._lock:

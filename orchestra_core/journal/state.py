@@ -251,7 +251,8 @@ def evaluations(payload: Payload) -> int:
 
 
 def _policy(state: RunState, event: Event) -> None:
-    state.policies.append({"event_type": event.event_type.value, **event.payload})
+    told = {"event_type": event.event_type.value, "created_at": event.created_at}
+    state.policies.append({**told, **event.payload})
 
 
 def _artifact(state: RunState, event: Event) -> None:

@@ -113,8 +113,13 @@ class HookCalls:
         return rulings
 
     def policy_plugins(self) -> list[str]:
-        """Plugins that apply policies, in the order they are called."""
-        return self._plugins("orchestra_apply_policy")
+        """Plugins that apply policies, in the order they are called.
+
+        Not those whose settings have a key `policy` that is null: they have none to apply.
+        """
+        settings = self.host.settings
+        named = self._plugins("orchestra_apply_policy")
+        return [n for n in named if getattr(settings.get(n), "policy", True) is not None]
 
     def apply_policy(self, plugin: str, request: PolicyRequest) -> PolicyReceipt | None:
         """One plugin's policy. Raises HookError when it raises or answers wrongly."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestra_core.errors import HookError, StorageError, describe_error
+from orchestra_core.errors import StorageError
 from orchestra_core.history import add_winner, read_history
 from orchestra_core.journal.events import EventType, now
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.journal.state import RunState, changed_index
-from orchestra_core.payloads import GuardEvidence, PolicyIntent, PolicyReceipt, PolicyRequest
+from orchestra_core.payloads import GuardEvidence
+from orchestra_core.policies import Policies
 from orchestra_core.report import Ruling, Verdict, Winner
 from orchestra_core.stages.context import RunContext
 from orchestra_core.stages.select import metrics_of
-
-Asked = tuple[str, Mapping[str, Any]]
-"""A plugin that was asked to apply a policy, and what it needs to undo it."""
 
 
 def run(context: RunContext) -> None:
@@ -36,13 +33,13 @@ def run(context: RunContext) -> None:
         told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denials)
         _done(context, published=False, reason=f"denied by {told}", denied=True)
         return
-    asked: list[Asked] = []
+    policies = Policies(context.calls, context.recorder, context.home, context.plan.experiment, winner)
     try:
-        _apply_policies(context, winner, asked)
+        policies.apply()
         add_winner(context.home, winner_record(state, verdict, winner, now()))
     except BaseException as error:  # an interrupt or a full disk must not leave a policy in force
         if not _is_published(context):
-            _roll_back(context, winner, asked, error)
+            policies.roll_back(error)
         raise
     _done(context, published=True, reason=verdict.reason)
 
@@ -68,50 +65,6 @@ def record_rulings(recorder: Recorder, point: str, rulings: list[Ruling]) -> Non
     """Write guards' rulings to the journal."""
     placed = [ruling.model_copy(update={"point": point}) for ruling in rulings]
     recorder.record_all((EventType.GUARD_RULING, r.model_dump(mode="json")) for r in placed)
-
-
-def _apply_policies(context: RunContext, winner: Winner, asked: list[Asked]) -> None:
-    """Ask plugin by plugin; `asked` grows before each, so that one that fails half-way is undone."""
-    history = [record for record in read_history(context.home) if record["run_id"] != context.run_id]
-    request = PolicyRequest(context.run_id, winner, history[-1] if history else None)
-    for plugin in context.calls.policy_plugins():
-        if (applied := context.recorder.applied_policy(plugin)) is not None:
-            asked.append((plugin, applied["undo"]))
-            continue
-        context.recorder.record(
-            EventType.POLICY_INTENT, {"plugin": plugin, "config_id": winner.config_id}
-        )
-        asked.append((plugin, {}))
-        receipt = context.calls.apply_policy(plugin, request)
-        if receipt is None:
-            asked.pop()
-            continue
-        asked[-1] = (plugin, receipt.undo)
-        _check_verified(plugin, receipt)
-        context.recorder.record(
-            EventType.POLICY_APPLIED,
-            {"plugin": plugin, "summary": receipt.summary, "undo": dict(receipt.undo)},
-        )
-
-
-def _check_verified(plugin: str, receipt: PolicyReceipt) -> None:
-    if not receipt.verified:
-        raise HookError(
-            f"plugin '{plugin}' applied the policy but did not find it when reading back: "
-            f"{receipt.summary}",
-            hint="The policy was rolled back; look at the target's own log.",
-        )
-
-
-def _roll_back(
-    context: RunContext, winner: Winner, asked: Sequence[Asked], cause: BaseException
-) -> None:
-    for plugin, undo in reversed(asked):
-        undone = context.calls.rollback_policy(plugin, PolicyIntent(context.run_id, winner, undo))
-        context.recorder.record_safely(
-            EventType.POLICY_ROLLED_BACK,
-            {"plugin": plugin, "undone": undone, "error": describe_error(cause)},
-        )
 
 
 def winner_record(state: RunState, verdict: Verdict, winner: Winner, timestamp: str) -> dict[str, Any]:

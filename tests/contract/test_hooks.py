@@ -525,6 +525,43 @@ def test_orchestra_apply_policy_may_abstain(run_orchestra):
     assert not run.report.published
 
 
+def test_orchestra_apply_policy_is_not_called_where_the_plugin_s_own_policy_is_null(run_orchestra):
+    class Section(StrictModel):
+        policy: str | None = None
+
+    log = []
+    idle = plugin(
+        orchestra_settings=lambda: Section,
+        orchestra_apply_policy=lambda winner: log.append(winner.settings.policy),
+    )
+    run = run_orchestra(("idle", idle))
+    assert (log, run.of_type("POLICY_INTENT")) == ([], [])
+    run_orchestra(("idle", idle), experiment={"plugins": {"idle": {"policy": "here"}}})
+    assert log == ["here"]
+
+
+def test_orchestra_apply_policy_gets_experiment_home_and_a_way_to_say_what_undoing_needs(
+    run_orchestra, tmp_path
+):
+    """What was intended is in the journal, and comes back to the rollback of a plugin that raised."""
+    seen, undone = [], []
+
+    def apply(winner):
+        seen.append((winner.experiment.name, winner.home, winner.intended))
+        winner.intend({"was": [1, 2]})
+        raise RuntimeError("half-way")
+
+    fragile = plugin(
+        orchestra_apply_policy=apply,
+        orchestra_rollback_policy=lambda intent: undone.append((intent.undo, intent.home)),
+    )
+    run = run_orchestra(("fragile", fragile))
+    assert seen == [("stub", run.home, None)]
+    assert undone == [({"was": [1, 2]}, run.home)]
+    intents = [e.payload.get("undo") for e in run.of_type("POLICY_INTENT")]
+    assert intents == [None, {"was": [1, 2]}]
+
+
 def test_orchestra_rollback_policy(run_orchestra):
     """Reverse order, the one that raised included; then the run fails."""
     log = []

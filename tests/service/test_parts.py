@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra_core.artifacts import Home
@@ -155,6 +155,7 @@ def write(home, count, run_id="r"):
     writer.close()
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=5), st.integers(0, 2500))
 def test_a_watcher_sees_every_event_once_wherever_it_begins(blocks, after):
     import tempfile

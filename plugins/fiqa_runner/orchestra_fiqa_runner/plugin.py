@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestra_core.datasets import DatasetSource
-    from orchestra_core.payloads import CommandRegistry, DescribeRequest, PlanRequest, RunnerRequest
+    from orchestra_core.payloads import (
+        CommandRegistry,
+        DescribeRequest,
+        PlanRequest,
+        PolicyIntent,
+        PolicyReceipt,
+        PolicyRequest,
+        RunnerRequest,
+    )
     from orchestra_core.runner import Runner, RunnerDescription
     from orchestra_fiqa_runner.settings import FiqaSettings
 
@@ -44,7 +52,12 @@ def orchestra_plan(request: PlanRequest) -> None:
     """Refuse wrong collections and addresses before anything is planned; the plan is left to others."""
     from orchestra_fiqa_runner.collections import check_experiment
     from orchestra_fiqa_runner.description import RUNNER_NAME
+    from orchestra_fiqa_runner.settings import FiqaSettings
 
+    if isinstance(request.settings, FiqaSettings) and request.settings.policy is not None:
+        from orchestra_fiqa_runner.policy import check
+
+        check(request.experiment, request.settings.policy)
     if request.description.name == RUNNER_NAME:
         check_experiment(request.experiment)
         if request.experiment.runner.backend == "http":
@@ -59,6 +72,22 @@ def orchestra_runner(request: RunnerRequest) -> Runner:
     from orchestra_fiqa_runner.backends import open_backend
 
     return open_backend(request)
+
+
+@hookimpl
+def orchestra_apply_policy(winner: PolicyRequest) -> PolicyReceipt | None:
+    """Write the winner to the file or service of `plugins.fiqa.policy`."""
+    from orchestra_fiqa_runner.policy import apply
+
+    return apply(winner)
+
+
+@hookimpl
+def orchestra_rollback_policy(intent: PolicyIntent) -> None:
+    """Put back what stood there before."""
+    from orchestra_fiqa_runner.policy import roll_back
+
+    roll_back(intent)
 
 
 @hookimpl

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from orchestra_core.fields import StrictModel
-from orchestra_fiqa_runner.http.mapping import Mapping, complete
+from orchestra_fiqa_runner.http.mapping import Expression, Mapping, Template, complete
 
 
 class PgvectorSettings(StrictModel):
@@ -36,6 +36,35 @@ class CommandSettings(StrictModel):
     itself, and only its own figures are left."""
 
 
+class PolicySettings(StrictModel):
+    """Where a published winner is put into force: `file` or `put`, one of the two."""
+
+    file: str | None = Field(default=None, min_length=1)
+    """A JSON file, relative to the home folder."""
+    put: str | None = Field(default=None, pattern=r"^/")
+    """A path below `runner.base_url`, which takes the policy by PUT."""
+    get: str | None = Field(default=None, pattern=r"^/")
+    """Asked to read it back; the path of `put` when left out."""
+    read: Expression = "@"
+    """Where the policy stands in that answer."""
+    body: Template = {
+        "run_id": "${run_id}",
+        "config_id": "${config_id}",
+        "parameters": "${parameters}",
+    }
+    """What is written: `${run_id}`, `${config_id}`, `${parameters}`, or any parameter by its name."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> PolicySettings:
+        if (self.file is None) == (self.put is None):
+            raise ValueError("expected either file or put")
+        if self.put is None and (self.get is not None or self.read != "@"):
+            raise ValueError("get and read belong to put")
+        if not self.body:
+            raise ValueError("expected a body with at least one key")
+        return self
+
+
 class FiqaSettings(StrictModel):
     """Prices of the cost model, and the dials of the engine that are not search parameters."""
 
@@ -55,3 +84,5 @@ class FiqaSettings(StrictModel):
     """The backend `pgvector`."""
     command: CommandSettings = CommandSettings()
     """The backend `command`."""
+    policy: PolicySettings | None = None
+    """Where a published winner is put into force; nowhere when left out."""

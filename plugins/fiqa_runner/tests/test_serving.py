@@ -138,7 +138,7 @@ def test_the_server_says_what_it_serves(address, runner):
 def test_the_description_names_every_field(address):
     status, _, body = ask(address, None, "/openapi.json")
     assert status == 200
-    assert {"/api/query", "/ready", "/api/health/embeddings"} <= set(body["paths"])
+    assert {"/api/query", "/ready", "/api/health/embeddings", "/api/policy"} <= set(body["paths"])
     fields = body["components"]["schemas"]["QueryRequest"]["properties"]
     named = "question top_k collection use_hybrid alpha mmr mmr_lambda ef_search rerank"
     assert set(fields) == set(named.split())
@@ -234,6 +234,33 @@ def test_wrong_faults_are_refused(text, word):
     with pytest.raises(UsageError) as caught:
         parse_faults(text)
     assert word in f"{caught.value.message} {caught.value.hint}"
+
+
+def put(address, content):
+    connection = http.client.HTTPConnection(address, timeout=30)
+    try:
+        headers = {"content-type": "application/json"}
+        connection.request("PUT", "/api/policy", json.dumps(content), headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"alpah": 0.5}, "alpah"),
+        ({"alpha": 7}, "alpha"),
+        ({"collection": "nowhere"}, "nowhere"),
+        ({"mmr": "much"}, "mmr_lambda"),
+    ],
+)
+def test_a_policy_that_the_engine_cannot_do_is_refused(address, parameters, told):
+    status, body = put(address, {"run_id": "r", "config_id": "c", "parameters": parameters})
+    assert status == 422
+    assert told in body["error"]["msg"]
+    assert ask(address, None, "/api/policy")[0] == 404
 
 
 def test_no_faults_are_none():

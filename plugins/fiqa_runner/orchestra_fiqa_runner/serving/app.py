@@ -22,6 +22,7 @@ from orchestra_fiqa_runner.serving.messages import (
     QueryRequest,
     Ready,
 )
+from orchestra_fiqa_runner.serving.policy import Keeper, add_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,14 +54,18 @@ def create_app(
     )
     app.add_exception_handler(RequestValidationError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
-    _add_query(app, runner, texts, collection)
+    keeper = Keeper(runner, collection)
+    _add_query(app, runner, texts, collection, keeper)
     _add_health(app, runner)
+    add_policy(app, keeper)
     if faults:
         app.add_middleware(FaultMiddleware, faults=faults, seed=seed)
     return app
 
 
-def _add_query(app: FastAPI, runner: FiqaRunner, texts: Mapping[str, str], collection: str) -> None:
+def _add_query(
+    app: FastAPI, runner: FiqaRunner, texts: Mapping[str, str], collection: str, keeper: Keeper
+) -> None:
     @app.post("/api/query", response_model=QueryAnswer, responses=_ERRORS)
     async def query(request: QueryRequest) -> JSONResponse:
         """Search one collection."""
@@ -68,7 +73,8 @@ def _add_query(app: FastAPI, runner: FiqaRunner, texts: Mapping[str, str], colle
         # threads that take turns at it would only make each other's answers late.
         if request.rerank:
             return _error(422, "not_supported", NO_RERANKER, "Send rerank: false, or leave it out.")
-        asked = Configuration(config_id="request", parameters=request.parameters(collection))
+        parameters = keeper.over(request).parameters(collection)
+        asked = Configuration(config_id="request", parameters=parameters)
         try:
             found = runner.ask(asked, request.question)
         except ExperimentError as error:

@@ -98,3 +98,23 @@ class EmbeddingsHealth(BaseModel):
     status: str
     dimensions: int
     milliseconds: float
+
+
+class Policy(BaseModel):
+    """A winner, as `plugins.fiqa.policy` sends it."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    run_id: str
+    """Whose winner it is."""
+    config_id: str
+    parameters: dict[str, str | bool | int | float]
+    """The runner's parameters: collection, top_k, alpha, mmr, ef_search."""
+
+
+class PolicyInForce(BaseModel):
+    """What GET and PUT answer."""
+
+    policy: Policy
