@@ -12,7 +12,20 @@ import pytest
 from orchestra_core import __version__
 from orchestra_core.cli.group import COMMANDS, cli
 
-HEAVY = {"numpy", "scipy", "pydantic", "rich", "yaml", "pluggy", "ir_measures", "matplotlib"}
+HEAVY = {
+    "numpy",
+    "scipy",
+    "pydantic",
+    "rich",
+    "yaml",
+    "pluggy",
+    "ir_measures",
+    "matplotlib",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "jinja2",
+}
 PLUGINS = {"orchestra_fiqa_runner", "orchestra_reflection_rules", "orchestra_reporters"}
 
 
