@@ -197,8 +197,10 @@ def test_a_run_is_cancelled_from_its_page(slow, open_page):
     page.goto(slow.url + f"/runs/{run_id}")
     page.get_by_role("button", name="Cancel the run").click()
     page.locator("#s-head .state.cancelled").wait_for()
+    assert slow.status(run_id)["status"] == "cancelled"
     page.get_by_role("button", name="Resume the run").click()
     page.locator("#s-head .state.completed").wait_for(timeout=90_000)
+    assert slow.status(run_id)["status"] == "completed"
 
 
 def test_the_file_by_itself_is_the_same_page(slow, large, open_page, shots):
