@@ -24,6 +24,9 @@ def interrupted(finished):
 
 def test_a_killed_run_is_gone_on_with(interrupted, orchestra):
     _, run_id = interrupted
+    row = next(line for line in orchestra("list").out.splitlines() if run_id in line)
+    assert row.split()[2] == "killed"
+    assert [run["process_gone"] for run in orchestra("list", "--json").json] == [False, True]
     told = orchestra("status", run_id).out
     assert "it was killed" in told
     assert f"orchestra resume {run_id}" in told
