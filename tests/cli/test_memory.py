@@ -18,7 +18,8 @@ def test_the_index_agrees_with_the_list(orchestra, finished):
     orchestra("memory", "rebuild")
     index = (finished[0] / "reports" / "memory" / "index.jsonl").read_text(encoding="utf-8")
     listed = {run["run_id"]: run for run in orchestra("list", "--json").json}
-    assert {(e := json.loads(line))["run_id"]: e for line in index.splitlines()} == listed
+    told = {(e := json.loads(line))["run_id"]: e for line in index.splitlines()}
+    assert {run_id: {**entry, "process_gone": False} for run_id, entry in told.items()} == listed
 
 
 def test_entries_without_a_journal_go(orchestra, finished):
