@@ -1,30 +1,13 @@
-"""The server of `workers.http_target`, and how a runner asks it: `drive` over kept connections."""
+"""How a runner asks the server of `workers.http_target`: `drive` over kept connections."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from http.client import HTTPConnection
 
-from benchmarks.processes import ROOT
 from orchestra_core import Answer, LatencySample, Load, Query, drive
-
-
-@contextmanager
-def loopback_server() -> Iterator[int]:
-    """The port of a fresh server process, which ends with the block."""
-    command = [sys.executable, "-m", "benchmarks.workers.http_target"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None  # noqa: S101 - for the type checker
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def stall(port: int, after: float, seconds: float) -> None:

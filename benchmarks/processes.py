@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -88,3 +89,21 @@ def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def _read(stream: Any) -> str:
     stream.seek(0)
     return str(stream.read())
+
+
+@contextmanager
+def server(worker: str, *words: object) -> Iterator[int]:
+    """The port of a fresh server, `benchmarks.workers.WORKER`, which ends with the block.
+
+    It prints its port first. Raises RuntimeError when it ends without one.
+    """
+    command = [sys.executable, "-m", f"benchmarks.workers.{worker}", *map(str, words)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        said = process.stdout.readline() if process.stdout else ""
+        if not said:
+            raise RuntimeError(f"the server {worker} did not start")
+        yield int(said)
+    finally:
+        process.terminate()
+        process.wait()

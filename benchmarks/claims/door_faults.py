@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
 
 from benchmarks.model import Benchmark, Figure, Watch
-from benchmarks.processes import ROOT, run_worker
+from benchmarks.processes import run_worker, server
 
 RATE, ALLOWED = 200, 1.05
 SEED = 20251107
@@ -24,7 +20,7 @@ def measure(watch: Watch, quick: bool) -> list[Figure]:
     questions = 400 if quick else 2000
     watch.expect(1)
     watch.step("asking")
-    with _service() as port:
+    with server("faulty_service", SEED) as port:
         found = run_worker("asking_faulty", port, questions, RATE)
         with urlopen(f"http://127.0.0.1:{port}/seen") as answer:
             seen = json.load(answer)
@@ -53,18 +49,6 @@ def _figures(questions: int, found: Any, times: np.ndarray) -> list[Figure]:
         Figure("requests sent, repetitions included", f"{times.size} in {found['seconds']:.1f} s"),
         Figure("failures by reason", reasons or "none"),
     ]
-
-
-@contextmanager
-def _service() -> Iterator[int]:
-    command = [sys.executable, "-m", "benchmarks.workers.faulty_service", str(SEED)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None  # noqa: S101 - for the type checker
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait()
 
 
 BENCHMARK = Benchmark(

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from benchmarks.claims.probe_accuracy import locust_program, missing
 from benchmarks.model import Benchmark, Figure, Watch
-from benchmarks.processes import ROOT, run, run_worker
+from benchmarks.processes import ROOT, run, run_worker, server
 from benchmarks.sampling import in_turns, ratio, told
 
 CLIENTS, LEAST = 8, 1.2
@@ -24,7 +20,7 @@ def measure(watch: Watch, quick: bool) -> list[Figure]:
     repetitions, seconds = (1, 3) if quick else (5, 10)
     watch.expect(2 * repetitions)
     here, *others = sorted(os.sched_getaffinity(0))
-    with _service(others[0] if others else here) as port:
+    with server("instant_service", others[0] if others else here) as port:
         arms = {OURS: partial(_door, here, port, seconds), THEIRS: partial(_users, here, port, seconds)}
         found = in_turns(arms, repetitions, watch.step)
     times = ratio(found[OURS], found[THEIRS])
@@ -32,18 +28,6 @@ def measure(watch: Watch, quick: bool) -> list[Figure]:
         Figure("the door against Locust", f"{times:.2f} times", f"≥ {LEAST} times", times >= LEAST),
         *(Figure(name, told(found[name], "requests/s", 0)) for name in (OURS, THEIRS)),
     ]
-
-
-@contextmanager
-def _service(core: int) -> Iterator[int]:
-    command = [sys.executable, "-m", "benchmarks.workers.instant_service", str(core)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None  # noqa: S101 - for the type checker
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _door(core: int, port: int, seconds: int) -> float:

@@ -12,9 +12,9 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.loopback import loopback_server, probe
+from benchmarks.loopback import probe
 from benchmarks.model import Benchmark, Figure, Watch
-from benchmarks.processes import ROOT, run
+from benchmarks.processes import ROOT, run, server
 from benchmarks.sampling import in_turns, told
 from benchmarks.workspace import fresh_folder
 from orchestra_core import Load
@@ -40,7 +40,7 @@ def measure(watch: Watch, quick: bool) -> list[Figure]:
     """The two in turns."""
     repetitions, seconds = (1, 5) if quick else (6, 20)
     watch.expect(2 * repetitions)
-    with loopback_server() as port:
+    with server("http_target") as port:
         arms = {OURS: partial(_orchestra, port, seconds), THEIRS: partial(_paced_users, port, seconds)}
         found = in_turns(arms, repetitions, watch.step)
     rates = [Figure(f"{RATES}, {name}", told([f[RATES] for f in found[name]], "/s")) for name in found]

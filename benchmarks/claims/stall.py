@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.loopback import loopback_server, probe, stall
+from benchmarks.loopback import probe, stall
 from benchmarks.model import Benchmark, Figure, Watch
+from benchmarks.processes import server
 from orchestra_core import Load
 from orchestra_core.probing.figures import LoadFigures
 from orchestra_core.probing.measuring import figures_of
@@ -17,7 +18,7 @@ def measure(watch: Watch, quick: bool) -> list[Figure]:
     """The same stall under an open and a closed load."""
     seconds = 20.0 if quick else SECONDS
     watch.expect(2)
-    with loopback_server() as port:
+    with server("http_target") as port:
         found = {}
         for load in (Load("open", rate=RATE), Load("closed")):
             watch.step(f"{load.mode} loop, {seconds:g} s")

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+from typing import cast
 
 ITEMS = [{"doc_id": f"d{number}", "score": 1 / (1 + number)} for number in range(10)]
 BODY = json.dumps({"items": ITEMS}).encode()
@@ -17,7 +18,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d
 
 class Answering(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport, self.seen = transport, b""
+        self.transport, self.seen = cast(asyncio.WriteTransport, transport), b""
 
     def data_received(self, data: bytes) -> None:
         """Answer once per whole request."""
@@ -29,7 +30,7 @@ class Answering(asyncio.Protocol):
             if len(self.seen) < end + 4 + length:
                 return
             self.seen = self.seen[end + 4 + length :]
-            self.transport.write(HEAD + BODY)  # type: ignore[attr-defined]
+            self.transport.write(HEAD + BODY)
 
 
 async def main() -> None:
