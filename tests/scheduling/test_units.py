@@ -111,10 +111,11 @@ def test_failures_of_probes_are_counted_too():
 
 
 class Slow:
-    """A runner that answers at once at first, and a second later after `quick` requests."""
+    """A runner that answers `quick` requests at once, and the others when the test is over."""
 
     def __init__(self, quick, probe=None):
         self.quick, self.asked = quick, 0
+        self.over = threading.Event()
         self.probe = probe or self._drive
 
     def _drive(self, configuration, queries, load):
@@ -123,7 +124,7 @@ class Slow:
     def _ask(self, _query):
         self.asked += 1
         if self.asked > self.quick:
-            time.sleep(1.5)
+            self.over.wait(30)
         return Answer()
 
 
@@ -131,14 +132,15 @@ PROBED = Configuration(config_id="c", parameters={})
 QUERIES = [Query(f"q{i:03}", "text") for i in range(400)]
 
 
-@pytest.mark.parametrize("load", [Load("open", rate=100), Load(concurrency=4)])
+@pytest.mark.parametrize("load", [Load("open", rate=50), Load(concurrency=4)])
 def test_a_probe_whose_time_is_up_sends_nothing_more_and_keeps_what_came(load):
     """Else the other arm would be timed under the load that was left behind."""
     runner = Slow(quick=20)
-    found = probed(runner, PROBED, QUERIES, load, 0.5)
+    found = probed(runner, PROBED, QUERIES, load, 2.0)
     before = runner.asked
     time.sleep(0.6)
-    assert runner.asked == before < 100
+    runner.over.set()
+    assert runner.asked == before < len(QUERIES)
     assert [sample.query_id for sample in found] == [query.query_id for query in QUERIES]
     assert all(sample.failure is None for sample in found[:20])
     assert count_failures(found) == {"timeout": 380}
