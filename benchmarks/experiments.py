@@ -24,6 +24,19 @@ class FinishedRun:
     """What `orchestra run --json` printed."""
     plan: dict[str, Any]
     """From the journal."""
+    home: Path
+
+    @property
+    def scores(self) -> dict[tuple[str, ...], dict[str, float]]:
+        """(stage, config_id, query_id) → metric → value, of everything that was asked."""
+        prefix = f"{self.outcome['run_id']}-"
+        found = {}
+        for folder in (self.home / ".runs").glob(f"{prefix}*"):
+            stage, config_id = folder.name.removeprefix(prefix).split("-", 1)
+            for line in (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines():
+                query = json.loads(line)
+                found[stage, config_id, query["query_id"]] = query["scores"]
+        return found
 
     @property
     def verdict(self) -> str:
@@ -66,7 +79,7 @@ def run_fiqa(cache: Path, assignments: Sequence[str] = ()) -> FinishedRun:
     command = [ORCHESTRA, "run", "--plugins", "fiqa", "--json", "--home", str(home), *settings]
     process = run(command, folder=home, environ={"ORCHESTRA_CACHE_DIR": str(cache)})
     outcome = process.json()
-    return FinishedRun(process, outcome, _plan(home, outcome["run_id"]))
+    return FinishedRun(process, outcome, _plan(home, outcome["run_id"]), home)
 
 
 def _plan(home: Path, run_id: str) -> dict[str, Any]:

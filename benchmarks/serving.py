@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,19 +70,25 @@ class Served:
 
 
 @contextmanager
-def serving(home: Path, *words: str, core: int | None = None) -> Iterator[Served]:
-    """Serve `home` with the FiQA plugin, on one core when one is named."""
-    command = [sys.executable, "-P", "-m", "orchestra_core", "serve", "--port", "0"]
+def serving(
+    home: Path,
+    *words: str,
+    core: int | None = None,
+    what: Sequence[str] = ("serve",),
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Served]:
+    """Serve `home`, or `what` else, with the FiQA plugin; on one core when one is named."""
+    command = [sys.executable, "-P", "-m", "orchestra_core", *what, "--port", "0"]
     process = subprocess.Popen(
         [*command, "--plugins", "fiqa", *words],
         cwd=home,
-        env=clean_environ(),
+        env=clean_environ(environ),
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         line = process.stdout.readline() if process.stdout else ""
-        found = re.search(r":(\d+)\s*$", line)
+        found = re.search(r":(\d+)\b", line)
         if not found:
             raise RuntimeError("the service did not start")
         if core is not None:
