@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := plugins/fiqa_runner plugins/reflection_rules plugins/reporters
-EDITABLE := $(foreach p,$(PLUGINS),-e $(p))
+EDITABLE := -e 'plugins/fiqa_runner[serve]' -e plugins/reflection_rules -e plugins/reporters
 PROJECTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),$(p)/pyproject.toml)
 # uv is used where it is already there; plain pip suffices.
 UV := $(shell command -v uv 2>/dev/null)
@@ -19,7 +19,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python $(PROJECTS)
-	$(INSTALL) -c constraints.txt -e . $(EDITABLE)
+	$(INSTALL) -c constraints.txt -e '.[service]' $(EDITABLE)
 	@touch $@
 
 $(VENV)/.data: $(VENV)/.installed
