@@ -86,10 +86,10 @@ def retry_after(value: str, clock: Callable[[], float] = time.time) -> float | N
         return float(text[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.fromtimestamp(clock(), UTC)).total_seconds())
+    except (ValueError, OverflowError, TypeError, IndexError):  # all of these are met in the wild
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.fromtimestamp(clock(), UTC)).total_seconds())
 
 
 def _may_be_sent_again(repeatable: bool, error: BaseException) -> bool:
