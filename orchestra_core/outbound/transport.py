@@ -123,10 +123,22 @@ class _Idle:
 
     def _new(self, origin: Origin) -> http.HTTPConnection:
         if origin.scheme == "https" and self._tls is None:
-            self._tls = http.default_ssl_context()
+            self._tls = _tls_context()
         return http.HTTPConnection(
             _url(origin).origin, self._tls, keepalive_expiry=KEEP_ALIVE_S, network_backend=self._dialer
         )
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Authorities of the system, or of the environment's file. Raises RequestFailed (`tls`)."""
+    try:
+        return http.default_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        raise RequestFailed(
+            "tls",
+            f"the certificates of the authorities cannot be read: {error}",
+            hint="SSL_CERT_FILE and SSL_CERT_DIR must name what is there, or be unset.",
+        ) from error
 
 
 def _url(origin: Origin, target: str = "/") -> http.URL:

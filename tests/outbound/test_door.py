@@ -340,6 +340,13 @@ def test_https_to_a_server_of_http_is_a_named_failure(serve, opened):
     assert error.reason == "tls"
 
 
+def test_a_missing_file_of_authorities_is_a_named_failure(opened, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "no-such-file.pem")
+    error = failure(opened("https://127.0.0.1:9"))
+    assert (error.reason, error.attempts) == ("tls", 1)
+    assert "SSL_CERT_FILE" in error.hint
+
+
 def test_statuses_are_named_with_what_the_target_said(serve, opened):
     server = serve(reply(404, b"no such\n  index"))
     error = failure(opened(server.url))
