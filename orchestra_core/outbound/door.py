@@ -214,7 +214,7 @@ class Door:
         if not upstream.slots.take(left):
             raise too_late("the target takes no more requests at once")
         try:
-            if not self._pacer.wait(left):
+            if not self._pacer.wait(left, self._pause):
                 raise too_late("the rate limit leaves no room")
             self.allowance.take()
         except BaseException:

@@ -3,9 +3,13 @@
 import email.utils
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestra_core.errors import RequestFailed
 from orchestra_core.outbound.allowance import Allowance
@@ -26,6 +30,13 @@ def stall(seconds):
     return answer
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 @pytest.mark.parametrize(
     "bad",
     [reply(429), reply(502), reply(503), reply(504), raw(b""), stall(1.0)],
@@ -43,8 +54,7 @@ def test_what_may_pass_is_sent_again(serve, opened, journal, bad):
     assert set(first["error"]) == {"type", "msg", "hint", "details"}
     assert first["error"]["type"]
     waits = 1000 * (first["wait_s"] + second["wait_s"])
-    assert waits - 5 <= answer.backoff_ms < waits + 200
-    assert answer.latency_ms > answer.backoff_ms
+    assert waits - 5 <= answer.backoff_ms < answer.latency_ms
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 500, 501])
@@ -111,36 +121,77 @@ def test_retry_after_may_be_a_date_and_is_capped(serve, opened):
     assert "86400 s" in error.hint
 
 
+@given(
+    st.text(max_size=60)
+    | st.from_regex(r"(Mon, )?[0-9]{1,25} [JDO][a-z]{2} [0-9]{1,25} [0-9:]{0,20} ([+-]?[0-9]{1,9}|GMT)?")
+)
+def test_no_retry_after_is_too_odd(value):
+    found = retry_after(value)
+    assert found is None or 0 <= found < 1e12
+
+
+def test_an_impossible_date_is_no_retry_after(serve, opened):
+    odd = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    server = serve(in_turn(reply(429, Retry_After=odd), reply()))
+    assert opened(server.url).send(**ASK).attempts == 2
+
+
 def test_the_server_never_sees_more_than_the_stated_rate(serve, opened):
-    times = []
-    server = serve(lambda *a: (times.append(time.perf_counter()), reply()(*a)))
+    """Over all threads. Delays of a busy machine only lengthen the whole, so they cannot fail this."""
+    server = serve()
     door = opened(server.url, rate_limit_per_sec=40.0)
     threads = [threading.Thread(target=lambda: [door.send(**ASK) for _ in range(10)]) for _ in range(6)]
+    began = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    times.sort()
-    assert len(times) == 60
-    busiest = max(sum(1 for t in times if begin <= t < begin + 1) for begin in times)
-    assert busiest <= 42
-    assert times[-1] - times[0] >= 59 / 42
+    assert len(server.asked) == 60
+    assert time.monotonic() - began >= 59 / 42
 
 
-def test_repetitions_count_in_the_rate_and_waiting_is_no_latency(serve, opened):
+@given(st.lists(st.floats(0, 1), min_size=100, max_size=200))
+@settings(max_examples=30)
+def test_permits_are_as_stated_whenever_they_are_asked_for(pauses):
+    """In any second no more than the rate and 5%; a clock of its own makes it exact."""
+    clock, given_at = Clock(), []
+    pacer = Pacer(40.0, clock)
+    for pause in pauses:
+        clock.now += pause if pause > 0.9 else 0.0
+        assert pacer.wait(10, lambda seconds: setattr(clock, "now", clock.now + seconds))
+        given_at.append(clock.now)
+    assert max(bisect_left(given_at, t + 1) - i for i, t in enumerate(given_at)) <= 42
+    assert all(after >= before for before, after in pairwise(given_at))
+
+
+def test_repetitions_count_in_the_rate_and_waiting_is_no_latency(serve, opened, monkeypatch):
+    permits = []
+
+    def wait(_pacer, _seconds, sleep):
+        permits.append(1)
+        sleep(0.2)
+        return True
+
+    monkeypatch.setattr(Pacer, "wait", wait)
     server = serve(in_turn(reply(503), reply()))
-    door = opened(server.url, rate_limit_per_sec=4.0)
+    door = opened(server.url)
+    began = time.perf_counter()
     answer = door.send(**ASK)
-    assert answer.held_ms > 150
-    assert answer.latency_ms < 150
+    whole_ms = 1000 * (time.perf_counter() - began)
+    assert (answer.attempts, len(permits)) == (2, 2)
+    assert answer.held_ms >= 400
+    assert answer.latency_ms <= whole_ms - answer.held_ms
 
 
-@pytest.mark.parametrize("rate", [0.5, 3.3, 4, 250, 100_000])
+@pytest.mark.parametrize("rate", [5e-324, 1e-9, 0.0004, 0.5, 3.3, 4, 250, 100_000, 1e300])
 def test_any_rate_can_be_stated(rate):
-    pacer = Pacer(rate)
+    clock = Clock()
+    pacer = Pacer(rate, clock)
     assert pacer.wait(0)
     if rate < 10:
-        assert not pacer.wait(0.01)
+        slept = []
+        assert not pacer.wait(0.01, lambda s: (slept.append(s), setattr(clock, "now", clock.now + s)))
+        assert sum(slept) == pytest.approx(0.01)
     assert all(Pacer(0).wait(0) for _ in range(100))
 
 
@@ -193,13 +244,6 @@ def test_a_target_that_says_no_gets_fewer_requests_at_once(serve, opened):
     for thread in threads:
         thread.join()
     assert refused["total"] < 100  # of 240 requests; without limits nearly all are refused, repeatedly
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def test_the_breaker_opens_tries_and_closes():
