@@ -26,10 +26,12 @@ PASSING = UNTOUCHED | {"timeout", "disconnected", "truncated", "http_502", "http
 """May be over the next time: for requests that may be repeated."""
 REFUSALS = frozenset({"timeout", "http_429", "http_503"})
 """The target has too much to do."""
-OUTAGES = frozenset(
-    {"connect", "tls", "timeout", "disconnected", "http_500", "http_502", "http_503", "http_504"}
-)
-"""The target does not work: what a circuit breaker counts."""
+NO_CONNECTION = frozenset({"connect", "tls", "name"})
+"""The target is not there, whoever asks."""
+OUTAGES = frozenset({"timeout", "disconnected", "http_502", "http_503", "http_504"})
+"""The target does not answer what was asked: one configuration alone may be the cause."""
+SAYS_NOTHING = frozenset({"closed", "deadline", "budget"})
+"""Not the target's doing."""
 
 
 class Waits:

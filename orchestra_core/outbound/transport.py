@@ -19,6 +19,7 @@ import httpcore2 as http
 
 from orchestra_core.errors import RequestFailed
 from orchestra_core.outbound.addresses import Origin
+from orchestra_core.outbound.closing import closed
 from orchestra_core.outbound.names import Names
 from orchestra_core.outbound.policy import Route
 from orchestra_core.outbound.reading import Headers, Sizes, read_body, read_headers
@@ -73,13 +74,16 @@ class Transport:
                 return Raw(response.status, found, read_body(found, stream, self.sizes))
             finally:
                 response.close()
+        except _Closed:
+            raise closed() from None
         except tuple(_FAILURES) as error:
             raise _failure(error, route, seconds) from error
         finally:
             self._idle.give_back(route.named, connection)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and send nothing more on those that are in use."""
+        self._dialer.clock.closed.set()
         self._idle.close()
 
 
@@ -150,12 +154,21 @@ def _url(origin: Origin, target: str = "/") -> http.URL:
     )
 
 
+class _Closed(Exception):
+    """The door was closed while an attempt was under way."""
+
+
 class _Clock(threading.local):
     """When the attempt that this thread makes must be over. One thread makes one attempt at a time."""
 
     ends = 0.0
 
+    def __init__(self, closed: threading.Event) -> None:
+        self.closed = closed
+
     def left(self, error: type[Exception]) -> float:
+        if self.closed.is_set():
+            raise _Closed
         left = self.ends - _now()
         if left <= 0:
             raise error("the attempt's time is up")
@@ -194,7 +207,7 @@ class _Dialer(http.NetworkBackend):
     """Dials the addresses of permitted routes, and nothing else."""
 
     def __init__(self, names: Names) -> None:
-        self.clock = _Clock()
+        self.clock = _Clock(threading.Event())
         self._names = names
         self._permitted: dict[tuple[str, int], Origin] = {}
         self._backend = http.SyncBackend()

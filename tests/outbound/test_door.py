@@ -13,7 +13,7 @@ from orchestra_core.errors import AddressRefused, ExperimentError, RequestFailed
 from orchestra_core.outbound.names import Names
 from orchestra_core.outbound.reading import Sizes, depth
 
-from .conftest import in_turn, reply, respond
+from .conftest import in_turn, reply, respond, until
 
 ASK = {"method": "POST", "path": "/search", "content": {"q": "tax"}, "repeatable": True}
 
@@ -402,19 +402,65 @@ def test_an_address_for_another_protocol(opened):
         door.send("GET", "/")
 
 
-def test_a_closed_door_sends_nothing_and_wakes_who_waits(serve, opened):
-    server = serve(reply(503))
-    door = opened(server.url, backoff_s=30.0)
+def closed_while(door, holds):
+    """What a request fails of that waits, however long, when the door is closed."""
     found = []
     waiting = threading.Thread(target=lambda: found.append(failure(door).reason))
     waiting.start()
-    while not server.asked:
-        time.sleep(0.01)
+    until(holds)
     door.close()
-    waiting.join(2)
-    assert found == ["closed"]
+    waiting.join(30)
+    return found
+
+
+def test_a_closed_door_sends_nothing_and_wakes_who_waits(serve, opened):
+    server = serve(reply(503))
+    door = opened(server.url, backoff_s=1000.0)
+    assert closed_while(door, lambda: server.asked) == ["closed"]
     assert failure(door).reason == "closed"
     assert len(server.asked) == 1
+
+
+def test_a_closed_door_wakes_who_waits_for_the_rate(serve, opened):
+    server = serve()
+    door = opened(server.url, rate_limit_per_sec=0.001)
+    door.send(**ASK)
+    slots = door._upstream(door.base.origin).slots
+    assert closed_while(door, lambda: slots.under_way) == ["closed"]
+    assert len(server.asked) == 1
+
+
+def test_a_closed_door_wakes_who_waits_for_a_slot(serve, opened, monkeypatch):
+    server = serve()
+    door = opened(server.url)
+    slots = door._upstream(door.base.origin).slots
+    slots.limit, slots.under_way, asked = 1.0, 1, []
+    may_go_on = slots._may_go_on
+    monkeypatch.setattr(slots, "_may_go_on", lambda: (asked.append(1), may_go_on())[1])
+    assert closed_while(door, lambda: asked) == ["closed"]
+    assert server.asked == []
+
+
+def test_a_door_closed_while_a_request_is_under_way_sends_no_more_of_it(serve, opened):
+    """The name is looked up while the door is closed: nobody is dialled then."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def resolve(*_):
+        asked.set()
+        assert go_on.wait(30)
+        return ["127.0.0.1"]
+
+    server = serve()
+    host = f"shop.example:{server.port}"
+    door = opened(f"http://{host}", allowed_hosts=[host], resolve=resolve)
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(failure(door).reason))
+    waiting.start()
+    assert asked.wait(30)
+    door.close()
+    go_on.set()
+    waiting.join(30)
+    assert (found, server.asked) == (["closed"], [])
 
 
 def test_an_unset_variable_is_told_before_anything_is_sent(opened):

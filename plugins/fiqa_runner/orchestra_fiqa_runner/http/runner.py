@@ -81,7 +81,7 @@ class HttpRunner:
             if depth is not None:
                 found, attempts = self._from_group(configuration, query, depth)
                 return observation(found.ids, found.scores, attempts=attempts)
-            found, reply = self._ask(configuration.parameters, query)
+            found, reply = self._ask(configuration, query)
         except OrchestraError as error:
             return observation(
                 latency_ms=getattr(error, "latency_ms", None),
@@ -100,20 +100,25 @@ class HttpRunner:
     def _from_group(self, configuration: Configuration, query: Query, depth: int) -> tuple[Found, int]:
         """This configuration's part of the group's answer, and the requests that it cost."""
         parameters = {**configuration.parameters, DEPTH: depth}
-        send = partial(self._send, parameters, query)
+        send = partial(self._send, self._shared.name(configuration), parameters, query)
         reply, asked = self._shared.answer(configuration, query.query_id, send)
         most = configuration.parameters[DEPTH]
         found = self._read(reply, most if isinstance(most, int) else None)
         return found, reply.attempts if asked else 1
 
-    def _ask(self, parameters: Mapping[str, ParameterValue], query: Query) -> tuple[Found, Reply]:
-        reply = self._send(parameters, query)
+    def _ask(self, configuration: Configuration, query: Query) -> tuple[Found, Reply]:
+        reply = self._send(configuration.config_id, configuration.parameters, query)
         return self._read(reply), reply
 
-    def _send(self, parameters: Mapping[str, ParameterValue], query: Query) -> Reply:
+    def _send(self, group: str, parameters: Mapping[str, ParameterValue], query: Query) -> Reply:
         asked = self._asking.request(parameters, query.text)
-        repeatable = self._mapping.repeatable
-        return self._door.send(asked.method, asked.path, content=asked.content, repeatable=repeatable)
+        return self._door.send(
+            asked.method,
+            asked.path,
+            content=asked.content,
+            repeatable=self._mapping.repeatable,
+            group=group,
+        )
 
     def _read(self, reply: Reply, most: int | None = None) -> Found:
         try:
@@ -123,7 +128,7 @@ class HttpRunner:
 
     def _timed(self, configuration: Configuration, query: Query) -> Answer:
         try:
-            found, reply = self._ask(configuration.parameters, query)
+            found, reply = self._ask(configuration, query)
         except RequestFailed as error:
             return Answer(
                 failure=_failure(error),
