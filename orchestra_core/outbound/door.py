@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 Emit = Callable[[str, Mapping[str, Any]], None]
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 MOST_HOPS = 5
+LONGEST_MESSAGE = 600
+"""Characters of a failure's message; a target has its part in it."""
 _ACCEPT = ((b"Accept", b"application/json"), (b"Accept-Encoding", b"identity"))
 _JSON = (b"Content-Type", b"application/json")
 _now = time.perf_counter
@@ -122,7 +124,7 @@ class Door:
         return Reply(
             status=raw.status,
             headers=raw.headers,
-            body=self.secrets.redact_bytes(raw.body),
+            body=raw.body,
             attempts=story.attempts,
             latency_ms=1000 * max(0.0, total - held),
             backoff_ms=1000 * story.backoff_s,
@@ -139,8 +141,12 @@ class Door:
         return self._transport.names.addresses(dialled.host, dialled.port)[0], dialled.port
 
     def redact(self, text: str) -> str:
-        """The text without any value of `runner.headers`."""
+        """The text without any value of `runner.headers`: before it is cut, and before it is written."""
         return self.secrets.redact(text)
+
+    def redact_json(self, value: Any) -> Any:
+        """The same for JSON values, keys included."""
+        return self.secrets.redact_json(value)
 
     def close(self) -> None:
         """Send nothing more; whoever waits is told so."""
@@ -218,7 +224,7 @@ class Door:
         raw = self._transport.attempt(route, call.method, target, headers, call.body, seconds)
         if 200 <= raw.status < 300 or raw.status in REDIRECTS:
             return raw
-        raise status_failure(raw)
+        raise status_failure(raw, self.secrets)
 
     def _headers(self, call: Call) -> list[tuple[bytes, bytes]]:
         headers = [(b"Host", call.url.origin.host_header.encode()), *_ACCEPT]
@@ -229,7 +235,7 @@ class Door:
     def _ended(self, error: RequestFailed, story: Story, began: float) -> RequestFailed:
         clean = RequestFailed(
             error.reason,
-            self.redact(error.message),
+            self.secrets.beginning(error.message, LONGEST_MESSAGE),
             hint=self.redact(error.hint),
             details=self.secrets.redact_json(error.details),
         )

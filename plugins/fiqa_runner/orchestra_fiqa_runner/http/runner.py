@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from orchestra_fiqa_runner.http.fingerprint import read_fingerprint
 from orchestra_fiqa_runner.http.sharing import DEPTH, Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from orchestra_core.observation import LatencySample, Query
     from orchestra_core.outbound.door import Door
@@ -39,10 +40,14 @@ class HttpRunner:
         asking: Asking,
         configurations: Sequence[Configuration],
         health_endpoints: Sequence[str],
+        documents: Container[str],
     ) -> None:
-        """`configurations`: all that may be asked about; what shares work is known from them."""
+        """`configurations`: all that may be asked about; what shares work is known from them.
+        `documents`: the dataset's ids; any other that echoes a secret is redacted.
+        """
         self._door, self._mapping, self._asking = door, mapping, asking
-        self._answers = Answers(mapping.answer)
+        self._documents = documents
+        self._answers = Answers(mapping.answer, door.redact_json)
         self._shared = Shared(configurations if mapping.prefix_stable else ())
         self._health_endpoints = health_endpoints
         self._fingerprint: Fingerprint | None = None
@@ -122,9 +127,22 @@ class HttpRunner:
 
     def _read(self, reply: Reply, most: int | None = None) -> Found:
         try:
-            return self._answers.read(reply.json(), most)
+            found = self._answers.read(reply.json(), most)
         except RequestFailed as error:
             raise reply.spent_on(error) from error
+        return replace(found, ids=self._without_secrets(found.ids))
+
+    def _without_secrets(self, ids: tuple[str, ...]) -> tuple[str, ...]:
+        """Rankings are written down. An id of the dataset is no secret, whatever it holds (`prod-17`
+        where a header says `prod`); an unknown one scores zero under any name."""
+        joined = "\n".join(ids)
+        if self._door.redact(joined) == joined:
+            return ids
+        shown: dict[str, None] = {}
+        for rank, one in enumerate(ids):
+            name = one if one in self._documents else self._door.redact(one)
+            shown[name if name not in shown else f"{name}~{rank}"] = None
+        return tuple(shown)
 
     def _timed(self, configuration: Configuration, query: Query) -> Answer:
         try:
