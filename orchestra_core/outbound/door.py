@@ -82,6 +82,7 @@ class Door:
         self.base, self.policy, self.secrets = base, policy, secrets
         self.allowance, self.manners = allowance, manners
         self._transport, self._emit = transport, emit
+        transport.dialled = self._tell_alias
         self._closing = Closing()
         self._admission = Admission(pacer, allowance, self._closing)
         self._upstreams: dict[Origin, Upstream] = {}
@@ -137,8 +138,12 @@ class Door:
 
         Raises AddressRefused for one that is not allowed, RequestFailed for an unknown name.
         """
-        dialled = self._upstream(Origin(scheme, host.lower(), port)).route.dialled
-        return self._transport.names.addresses(dialled.host, dialled.port)[0], dialled.port
+        route = self._upstream(Origin(scheme, host.lower(), port)).route
+        name, number = route.dialled.host, route.dialled.port
+        seconds = self.allowance.seconds(self.manners.timeout_s)
+        found = self._transport.names.addresses(name, number, seconds)
+        self._tell_alias(route)
+        return found[0], number
 
     def redact(self, text: str) -> str:
         """The text without any value of `runner.headers`: before it is cut, and before it is written."""
@@ -171,10 +176,10 @@ class Door:
             if origin not in self._upstreams:
                 route = self.policy.route(origin)
                 self._upstreams[origin] = Upstream(route, 2.5 * self.manners.backoff_s)
-                self._tell_alias(route)
             return self._upstreams[origin]
 
     def _tell_alias(self, route: Route) -> None:
+        """At each connection: that is where an alias is used."""
         if route.aliased:
             self._record("ALIAS_APPLIED", {"raw": str(route.named), "resolved": str(route.dialled)})
 
@@ -193,7 +198,11 @@ class Door:
         return retrying(self._follow, call, story)
 
     def _follow(self, call: Call, story: Story) -> Raw:
-        """One attempt, redirects included; each hop is a request of its own, to an allowed origin."""
+        """One attempt, redirects included; each hop is a request of its own, to an allowed origin.
+
+        The time of an attempt is that of all its hops.
+        """
+        story.under_way_s = 0.0
         for hop in range(MOST_HOPS):
             try:
                 raw = self._attempt(call, story)
@@ -201,10 +210,20 @@ class Door:
                 raise misled(call.url, error) if hop else error from error
             if raw.status not in REDIRECTS:
                 return raw
-            call = replace(call, **redirected(call.method, call.url, raw))
+            onwards = redirected(call.method, call.url, raw)
+            self._check_hop(call.url, onwards["url"])
+            call = replace(call, **onwards)
         raise RequestFailed(
             "redirect", f"more than {MOST_HOPS} redirects in a row", hint="Ask the last address itself."
         )
+
+    def _check_hop(self, url: Url, onwards: Url) -> None:
+        """A target elsewhere sends nobody to this machine, whose services may trust who comes from it."""
+        try:
+            if not self.policy.route(url.origin).dialled.is_loopback:
+                self.policy.route(onwards.origin, by_name=True)
+        except AddressRefused as error:
+            raise misled(url, error) from error
 
     def _attempt(self, call: Call, story: Story) -> Raw:
         upstream = self._upstream(call.url.origin)
@@ -218,10 +237,11 @@ class Door:
         return raw
 
     def _sent(self, route: Route, call: Call, story: Story) -> Raw:
-        seconds = self.allowance.seconds(self.manners.timeout_s)
+        seconds = self.allowance.seconds(max(0.0, self.manners.timeout_s - story.under_way_s))
         story.attempts += 1
-        target, headers = call.url.target, self._headers(call)
+        target, headers, began = call.url.target, self._headers(call), _now()
         raw = self._transport.attempt(route, call.method, target, headers, call.body, seconds)
+        story.under_way_s += _now() - began
         if 200 <= raw.status < 300 or raw.status in REDIRECTS:
             return raw
         raise status_failure(raw, self.secrets)

@@ -34,6 +34,8 @@ class Story:
     """How often it was sent, redirects included."""
     backoff_s: float = 0.0
     held_s: float = 0.0
+    under_way_s: float = 0.0
+    """Of the present attempt: what its earlier hops took."""
 
 
 @dataclass(frozen=True, slots=True)

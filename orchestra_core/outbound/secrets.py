@@ -57,7 +57,9 @@ class Secrets:
             for name, template in templates.items()
         )
         longest_first = sorted((v for v in self._values if len(v) >= SHORTEST), key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(_in_any_form, longest_first))) if longest_first else None
+        self._pattern = (
+            re.compile("|".join(map(_in_any_form, longest_first))) if longest_first else None
+        )
         self._longest = _LONGEST_FORM * len(longest_first[0]) if longest_first else 0
 
     def _filled(self, name: str, template: str, environ: Mapping[str, str]) -> str:
@@ -122,7 +124,11 @@ def _escaped(match: re.Match[str]) -> str:
     else:
         plain = rf"\\{{0,3}}{re.escape(found)}"
     code, in_html = ord(found[0]), html.escape(found[0])
-    coded = [rf"%{code:02x}", rf"\\{{1,3}}u00{code:02x}", rf"&\#(?:0{{0,3}}{code}|x0{{0,3}}{code:02x});"]
+    coded = [
+        rf"%{code:02x}",
+        rf"\\{{1,3}}u00{code:02x}",
+        rf"&\#(?:0{{0,3}}{code}|x0{{0,3}}{code:02x});",
+    ]
     coded += [re.escape(in_html)] if in_html != found[0] else []
     coded += [r"\+"] if found == " " else []
     return f"(?:(?i:{'|'.join(coded)}){{{len(found)}}}|{plain})"

@@ -85,9 +85,7 @@ def test_it_gives_up_after_the_retries(serve, opened, journal):
 
 
 @pytest.mark.parametrize("where", ["pacer", "slot"])
-def test_retry_after_is_obeyed_by_those_who_wait_already(
-    serve, opened, journal, monkeypatch, where
-):
+def test_retry_after_is_obeyed_by_those_who_wait_already(serve, opened, journal, monkeypatch, where):
     """One request is answered 429 while another, admitted so far, waits for a slot or its permit."""
     waiting, told = threading.Event(), threading.Event()
     answered, arrived = [], []
@@ -187,7 +185,9 @@ def test_retry_after_may_be_a_date_and_is_capped(serve, opened):
 
 @given(
     st.text(max_size=60)
-    | st.from_regex(r"(Mon, )?[0-9]{1,25} [JDO][a-z]{2} [0-9]{1,25} [0-9:]{0,20} ([+-]?[0-9]{1,9}|GMT)?")
+    | st.from_regex(
+        r"(Mon, )?[0-9]{1,25} [JDO][a-z]{2} [0-9]{1,25} [0-9:]{0,20} ([+-]?[0-9]{1,9}|GMT)?"
+    )
 )
 def test_no_retry_after_is_too_odd(value):
     found = retry_after(value)

@@ -484,6 +484,24 @@ def test_a_secret_is_sent_and_written_nowhere(tmp_path, monkeypatch):
     assert any(b"[redacted]" in path.read_bytes() for path in written)
 
 
+def test_an_id_of_the_dataset_is_no_secret_and_an_unknown_one_may_be(
+    open_http, make, fiqa, monkeypatch
+):
+    """A header's value is a part of good ids; another is echoed where ids stand, and in a failure."""
+    one, known = make(**USUAL), sorted(fiqa.corpus)[:3]
+    monkeypatch.setenv("TENANT", known[0][:4])
+    monkeypatch.setenv("KEY", "s3cr3t-key-0123456789")
+    headers = {"X-Tenant": "${env:TENANT}", "Authorization": "Bearer ${env:KEY}"}
+    ids = [*known, "d-s3cr3t-key-0123456789", "e-s3cr3t-key-0123456789"]
+    answers = iter([{"items": [{"doc_id": i} for i in ids]}, {"items": "x" * 85 + ids[-1]}])
+    with serving(lambda _r: (200, next(answers))) as service:
+        runner = open_http(service.url, [one], headers=headers)
+        good, bad = runner.evaluate([one], QUERIES[:2])
+    assert good.ranking == (*known, "d-[redacted]", "e-[redacted]")
+    assert bad.failure.reason == "no_items"
+    assert "s3cr" not in bad.failure.message
+
+
 def test_repetitions_count_in_the_limit_of_requests(tmp_path, fiqa):
     """Every second answer is a 503, so the plan's requests suffice for half of it."""
     turn = Counter()

@@ -46,7 +46,9 @@ class Answers:
     def read(self, content: Any, most: int | None = None) -> Found:
         """What an answer's content says, in its first `most` items. Raises RequestFailed by name."""
         if self._failed is not None and (said := self._search(self._failed, content)):
-            raise _wrong("target_failed", f"the target's answer says that it failed: {self._short(said)}")
+            raise _wrong(
+                "target_failed", f"the target's answer says that it failed: {self._short(said)}"
+            )
         items = self._search(self._items, content)
         if not isinstance(items, list):
             raise _wrong("no_items", f"the answer has no list of items, but {self._short(items)}")
