@@ -28,7 +28,6 @@ KEEP_ALIVE_S = 4.0
 """Idle connections are dropped before most servers do, so that no request meets a closing one."""
 _now = time.monotonic
 Dialled = Callable[[Route], None]
-"""Told of each connection before it is opened."""
 
 
 def _nothing(_route: Route) -> None:
@@ -49,8 +48,7 @@ class Transport:
 
     def __init__(self, names: Names, sizes: Sizes) -> None:
         self.names, self.sizes = names, sizes
-        self.dialled: Dialled = _nothing
-        self._dialer = _Dialer(names, lambda route: self.dialled(route))
+        self._dialer = _Dialer(names)
         self._idle = _Idle(self._dialer)
 
     def attempt(
@@ -87,6 +85,10 @@ class Transport:
             raise _failure(error, route, seconds) from error
         finally:
             self._idle.give_back(route.named, connection)
+
+    def tell(self, dialled: Dialled) -> None:
+        """Whom to tell of each connection before it is opened."""
+        self._dialer.dialled = dialled
 
     def close(self) -> None:
         """Close every connection, and send nothing more on those that are in use."""
@@ -145,8 +147,8 @@ def _has_more(connection: http.HTTPConnection) -> bool:
 
     httpcore2 keeps what it read to itself, so this looks where it does; a test would tell of a change.
     """
-    h11_state: Any = connection._connection._h11_state  # type: ignore[union-attr]
-    surplus, _ = h11_state.trailing_data
+    inner: Any = connection._connection  # noqa: SLF001
+    surplus, _ = inner._h11_state.trailing_data  # noqa: SLF001
     return bool(surplus)
 
 
@@ -223,9 +225,10 @@ class _Stream(http.NetworkStream):
 class _Dialer(http.NetworkBackend):
     """Dials the addresses of permitted routes, and nothing else."""
 
-    def __init__(self, names: Names, dialled: Dialled) -> None:
+    def __init__(self, names: Names) -> None:
         self.clock = _Clock(threading.Event())
-        self._names, self._told = names, dialled
+        self.dialled: Dialled = _nothing
+        self._names = names
         self._permitted: dict[tuple[str, int], Route] = {}
         self._answered: dict[str, str] = {}
         self._backend = http.SyncBackend()
@@ -244,7 +247,7 @@ class _Dialer(http.NetworkBackend):
         route = self._permitted[host, port]
         name, number = route.dialled.host, route.dialled.port
         found = self._names.addresses(name, number, self.clock.left(http.ConnectTimeout))
-        self._told(route)
+        self.dialled(route)
         # The one that answered goes first: a broken way (often that of IPv6) costs its time once.
         addresses = sorted(found, key=lambda address: address != self._answered.get(name))
         for others, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):

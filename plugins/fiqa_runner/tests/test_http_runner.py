@@ -150,7 +150,7 @@ def test_chunks_count_once_where_the_mapping_says_so(open_http, make):
 
 @pytest.mark.parametrize("clients", [1, 4])
 def test_a_failing_configuration_fails_no_neighbour(open_http, make, clients):
-    """One collection answers 500, one stalls, one breaks connections off, one is fine; units in turn."""
+    """One collection answers 500, one stalls, one wants peace for an hour, one is fine; in turn."""
     over = threading.Event()
 
     def answer(request):
