@@ -101,10 +101,10 @@ class InvalidName(UsageError):
 
 
 class AddressRefused(UsageError):
-    """An address is malformed, or not one to be asked. `whole`: the message with the address uncut."""
+    """An address is malformed, or not one that the experiment allows to be asked."""
 
     code = "address"
-    whole = ""
+    whole = ""  # the message with the address uncut
 
 
 class RunNotFound(UsageError):
