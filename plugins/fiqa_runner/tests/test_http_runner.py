@@ -448,6 +448,16 @@ def test_a_failing_health_check_ends_the_run_before_any_query(tmp_path, kind):
         assert outcome.report.error["hint"] == error["hint"]
 
 
+def test_a_target_that_wants_peace_for_an_hour_ends_the_run_at_once(tmp_path):
+    """Nobody sleeps: the run has half an hour, and the test no such time."""
+    with serving(lambda _r: (429, b"", {"Retry-After": "3600"})) as service:
+        outcome, events = run(tmp_path, runner={**FAST, "base_url": service.url})
+        assert outcome.exit_code == 3
+        assert of_type(events, "HEALTH_FAIL")
+        assert outcome.report.error["hint"]
+        assert len(service.asked) == 1
+
+
 def test_a_secret_is_sent_and_written_nowhere(tmp_path, monkeypatch):
     """The target echoes it wherever it can: in errors, ids, times, redirects and its own name."""
     token = "s3cr3t-" + "token" * 4
