@@ -104,6 +104,7 @@ class AddressRefused(UsageError):
     """An address is malformed, or not one that the experiment allows to be asked."""
 
     code = "address"
+    whole = ""  # the message with the address uncut
 
 
 class RunNotFound(UsageError):
@@ -305,8 +306,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """The text without control characters (line ends and tabs stay): a target's words may hold any,
-    and a terminal would obey them."""
+    """The text without control characters but line ends and tabs: a terminal would obey a target's."""
     if text.isprintable():
         return text
     return "".join(c if c in "\n\t" or category(c) != "Cc" else "\ufffd" for c in text)
