@@ -102,6 +102,12 @@ def test_a_program_that_samples_for_itself_is_never_more_than_figures(opener, fi
     assert all(o.reported["recall@10"] == 0.5 for o in seen)
 
 
+def test_a_program_that_samples_for_itself_may_not_fail_at_all_of_it(opener, fiqa, one):
+    settings = FiqaSettings(command=CommandSettings(files=False))
+    with pytest.raises(TargetError, match="every query failed"):
+        list(opener("told_all_failed", settings).evaluate([one], fiqa.judged_queries()[:2]))
+
+
 def test_a_query_that_failed_is_one_failed_observation(opener, fiqa, one):
     seen = list(opener("one_failed").evaluate([one], fiqa.judged_queries()[:5]))
     assert [o.failure and o.failure.reason for o in seen] == ["http_503", None, None, None, None]
@@ -135,6 +141,10 @@ LIES = {
     "no_count": "count is missing",
     "all_told_failed": "failures is 6",
     "all_failed": "every query failed",
+    "ranked_all_failed": "every query failed",
+    "some_failed": "2 lines tell of one",
+    "half_failed": "failures is 0.5",
+    "pipe": "run.trec.gz is no result: it is no plain file",
     "above_1": "recall@10 is 1.5",
     "below_0": "recall@10 is -0.1",
     "no_objective": "no recall@10",
