@@ -135,6 +135,12 @@ def fail(result, found):
     sys.exit(7)
 
 
+def complain(result, found):
+    length = int(os.environ["LENGTH"])
+    sys.stderr.write(" ".join(["trouble"] * 500) + os.environ["TOKEN"] + "x" * length)
+    sys.exit(7)
+
+
 def environment(result, found):
     (folder / "environment").write_text(json.dumps(dict(os.environ)))
     (folder / "arguments").write_text(json.dumps(sys.argv[1:]))
@@ -185,6 +191,7 @@ BEHAVIOURS = {
     "hang": hang,
     "leave_one_behind": leave_one_behind,
     "fail": fail,
+    "complain": complain,
     "environment": environment,
 }
 main()
