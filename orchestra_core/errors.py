@@ -201,11 +201,13 @@ class RequestFailed(TargetError):
     """A request gave no usable answer, after whatever repetitions were due.
 
     `reason` is short and countable (`timeout`, `http_503`, `too_large`), and the `type` of its payload.
-    `attempts` and the milliseconds say what it took, so that a failure is recorded like an answer.
+    `attempts`, the milliseconds and `cost` (USD, where the answer told it) say what it took, so that a
+    failure is recorded like an answer.
     """
 
     code = "request"
     attempts = 0
+    cost: float | None = None
     latency_ms = 0.0
     backoff_ms = 0.0
     held_ms = 0.0
