@@ -208,9 +208,7 @@ class RequestFailed(TargetError):
     code = "request"
     attempts = 0
     cost: float | None = None
-    latency_ms = 0.0
-    backoff_ms = 0.0
-    held_ms = 0.0
+    latency_ms = backoff_ms = held_ms = 0.0
 
     def __init__(
         self, reason: str, message: str, *, hint: str = "", details: Mapping[str, Any] | None = None

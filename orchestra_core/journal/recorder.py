@@ -41,7 +41,7 @@ class Recorder:
         self.record_all([(event_type, payload or {})])
 
     def emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
-        """What a plugin records by itself while it asks its target. Raises UsageError for other kinds."""
+        """What a plugin records by itself while it asks a target. Raises UsageError for other kinds."""
         if event_type not in RUNNER_EVENTS:
             listed = ", ".join(sorted(RUNNER_EVENTS))
             raise UsageError(f"a plugin may not record '{event_type}'; it may record {listed}")
