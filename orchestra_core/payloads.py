@@ -291,7 +291,8 @@ class Executor(Protocol):
         """One result per unit, in any order.
 
         A runner's errors are in the results; whatever `evaluate` raises besides (the disk is full, the
-        user interrupts) must reach whoever takes the results. A unit that exceeds `unit_timeout_s` yields a result with an error instead of blocking.
+        user interrupts) must reach whoever takes the results. A unit that exceeds `unit_timeout_s`
+        yields a result with an error instead of blocking.
         """
 
     def close(self) -> None:
