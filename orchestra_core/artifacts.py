@@ -167,10 +167,7 @@ def move_into(path: Path, target: Path) -> None:
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder itself, made when it is not there, its parents too, each name on disk.
-
-    Raises StorageError.
-    """
+    """The folder itself, made with its parents, each name on disk. Raises StorageError."""
     with storage_errors(folder):
         _make_folder(folder)
     return folder

@@ -36,7 +36,7 @@ def test_a_run_can_be_seen_while_its_runner_opens(opening, script, sign):
     assert (status.json["status"], status.json["process_gone"]) == ("running", False)
     assert [row["run_id"] for row in script("list", "--json").json] == ["first"]
     sign("hold-opening", False)
-    out, err = opening.communicate(timeout=60)
+    _, err = opening.communicate(timeout=60)
     assert opening.returncode == 0, err
     kinds = [event["event_type"] for event in script.events("first")]
     assert kinds[:4] == ["RUN_STARTED", "RETRY", "GUARD_RULING", "HEALTH_OK"]

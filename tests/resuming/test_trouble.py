@@ -216,7 +216,7 @@ def test_the_name_of_every_folder_is_on_disk(lab, tmp_path, monkeypatch):
     lab.home.mkdir()
     made, synced, names = [], set(), {}
     mkdir, fsync, opened = os.mkdir, os.fsync, os.open
-    monkeypatch.setattr(os, "mkdir", lambda path, *more: made.append(Path(path)) or mkdir(path, *more))
+    monkeypatch.setattr(os, "mkdir", lambda path, *more: mkdir(path, *more) or made.append(Path(path)))
     monkeypatch.setattr(os, "fsync", lambda one: synced.add(names.get(one)) or fsync(one))
 
     def named(path, *more, **others):
