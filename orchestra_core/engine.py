@@ -24,14 +24,14 @@ from orchestra_core.errors import (
 )
 from orchestra_core.evaluation.metrics import Scorer, metric_names
 from orchestra_core.exit_codes import exit_code_of
-from orchestra_core.fingerprints import measured
+from orchestra_core.fingerprints import measured, with_measured
 from orchestra_core.history import read_history
 from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.memory import remember
 from orchestra_core.journal.past import UNITS
 from orchestra_core.journal.recorder import Listener
 from orchestra_core.journal.reporting import build_report
-from orchestra_core.journal.state import RunState, with_measured
+from orchestra_core.journal.state import RunState
 from orchestra_core.outcome import Outcome, write_artifacts
 from orchestra_core.payloads import (
     EventNotice,
@@ -117,7 +117,8 @@ class _Run:
         self.run_id = sitting.run_id
         self.began, self.requests = time.monotonic(), 0
         self.beginning = Beginning(session, dataset, plan, sitting, has_begun)
-        self.budget = Budget(plan.experiment.limits)
+        past = sitting.past
+        self.budget = Budget(plan.experiment.limits, past.requests_in_vain, past.cost_in_vain)
         session.calls.on_error = self._plugin_error
         self.recorder.listen(self._count)
         self.recorder.listen(self._tell_plugins)

@@ -54,7 +54,7 @@ class Sitting:
 
     def resumption(self) -> dict[str, Any]:
         """What RUN_RESUMED says. What was begun is known from the start of it."""
-        failed = [payload["unit"] for payload in self.past.state.failed_units]
+        failed = [failed.unit for failed in self.past.state.failed_units]
         return {**whoever_sits(), "asked_again": failed}
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestra_core.artifacts import make_folder, storage_errors, sync_folder
+from orchestra_core.artifacts import make_folder, storage_damage, storage_errors, sync_folder
 from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, is_whole, now, parse_line
 from orchestra_core.journal.forking import made_anew_in_children
@@ -139,6 +139,16 @@ def last_event(descriptor: int, start: int, end: int) -> Event | None:
                 return event
         rest, end = first, begin
     return None
+
+
+def event_at(path: Path, place: int) -> Event:
+    """The event whose line begins at that byte. Raises StorageError."""
+    with storage_damage(path), path.open("rb") as stream:
+        stream.seek(place)
+        event = parse_line(stream.readline()[:-1])
+        if event is None:
+            raise ValueError(f"no event at byte {place}")
+        return event
 
 
 @dataclass

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.memory import load_state
 from orchestra_core.journal.past import read_past
+from orchestra_core.journal.units import LOST
 from orchestra_core.liveness import process_is_gone
 from orchestra_core.resuming import check_resumable
 from orchestra_core.testing import StubRunner, StubTarget
@@ -199,8 +201,9 @@ def test_interrupted_failed_and_done_are_told_apart(lab, doomed):
     first = lab.run(doomed(at=5))
     past = read_past(JournalReader(lab.journal(first.run_id)))
     finished = {key for key, ends in past.units.items() if ends}
+    assert not past.unfinished & finished
     assert finished == {e.payload["unit"] for e in done(first.events)}
-    assert past.attempted > finished
+    assert past.unfinished
     assert not past.deaths  # it was interrupted; it killed nobody
 
 
@@ -319,6 +322,52 @@ def test_the_lock_tells_who_is_gone_not_the_host(lab, doomed, monkeypatch):
     lock = RunLock(home.lock(first.run_id))
     assert not process_is_gone(home, load_state(home, first.run_id))
     lock.release()
+
+
+# -- results that are lost --------------------------------------------------------------------------
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, emptied])
+@pytest.mark.parametrize("at", [5, 14])
+def test_what_was_lost_is_asked_again(lab, doomed, undisturbed, told, harm, at):
+    """As a power cut may leave it: the journal says done, and the result is not there."""
+    first = lab.run(doomed(at=at))
+    home = Home(lab.home)
+    results = {e.payload["result"] for e in done(first.events)}
+    (lost, *_) = sorted(results)
+    harm(home.units(first.run_id) / f"{lost}.jsonl.gz")
+    units = [e.payload["unit"] for e in done(first.events) if e.payload["result"] == lost]
+    forked, _ = lab.copy(lab.home.with_name("other")).fork(first.run_id)
+    assert forked.report.status == "completed"
+    outcome, _ = lab.resume(first.run_id)
+    wanted, found = told(undisturbed.outcome), told(outcome)
+    assert found.pop("requests") > wanted.pop("requests")
+    assert sorted(found.pop("warnings")) == sorted([*wanted.pop("warnings"), LOST])
+    assert found == wanted
+    events = lab.events(first.run_id)
+    assert [e.payload["unit"] for e in events if e.event_type == "UNIT_LOST"] == units
+    state = load_state(home, first.run_id)
+    assert state.stages == undisturbed.state.stages
+    assert not (home.units(first.run_id) / f"{lost}.jsonl.gz").is_file() or harm is emptied
+    assert lab.resume(first.run_id)[1].calls == []
+
+
+def test_what_was_spent_in_vain_counts(lab):
+    """Units that failed are asked again, but not without end."""
+    experiment = {**lab.experiment, "limits": {"requests": 250}}
+    lab = type(lab)(lab.home, experiment)
+    runner = StubRunner(StubTarget(raises=RuntimeError("down"), cost=0.1))
+    first = lab.run(runner)
+    for _ in range(30):
+        outcome, _ = lab.resume(first.run_id, StubRunner(StubTarget(raises=RuntimeError("down"))))
+        if outcome.error.code == "budget":
+            break
+    assert "limits.requests" in outcome.error.message
+    assert load_state(Home(lab.home), first.run_id).requests <= 250
 
 
 # -- refusals ---------------------------------------------------------------------------------------
