@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestra_core.errors import RunChanged
 from orchestra_core.journal.events import Event, EventType
-from orchestra_core.journal.state import RunState, Step, stands
+from orchestra_core.journal.state import RunState, Step, stands, with_measured
 
 UNITS = frozenset({EventType.UNIT_DONE, EventType.UNIT_FAILED})
 ENDINGS = frozenset({EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.RUN_CANCELLED})
@@ -42,6 +42,7 @@ class Past:
     state: RunState = field(default_factory=RunState)
     """The fold of the journal."""
     started: Event | None = None
+    """RUN_STARTED, with all that the run came to know of what it measures."""
     units: dict[str, deque[Event]] = field(default_factory=lambda: defaultdict(deque))
     """Unit key → its ends, in order; without those that failed in the step that is still open."""
     attempted: set[str] = field(default_factory=set)
@@ -116,6 +117,11 @@ class Past:
     def _begin(self, event: Event) -> None:
         self.started = event
 
+    def _add_health(self, event: Event) -> None:
+        if self.started is not None:
+            started = with_measured(self.started.payload, event.payload)
+            self.started = self.started._replace(payload=started)
+
     def _begin_unit(self, event: Event) -> None:
         self._open.add(event.payload["unit"])
         self.attempted.add(event.payload["unit"])
@@ -173,6 +179,7 @@ class Past:
 
 _FILING: dict[EventType, Callable[[Past, Event], None]] = {
     EventType.RUN_STARTED: Past._begin,  # noqa: SLF001 - its own module
+    EventType.HEALTH_OK: Past._add_health,  # noqa: SLF001
     EventType.UNIT_STARTED: Past._begin_unit,  # noqa: SLF001
     **dict.fromkeys(UNITS, Past._add_unit),  # noqa: SLF001
     **dict.fromkeys(ENDINGS, Past._end),  # noqa: SLF001

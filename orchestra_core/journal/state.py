@@ -136,6 +136,18 @@ def _run_started(state: RunState, event: Event) -> None:
     state.owner = event.payload
 
 
+def _healthy(state: RunState, event: Event) -> None:
+    state.started = with_measured(state.started, event.payload)
+
+
+def with_measured(started: Payload, healthy: Payload) -> Payload:
+    """RUN_STARTED's payload with the runner's fingerprint, as HEALTH_OK said it first."""
+    known, told = started.get("fingerprint", {}), healthy.get("fingerprint")
+    if not started or not told or "target" in known:
+        return started
+    return {**started, "fingerprint": {**told, **known}}
+
+
 def _run_resumed(state: RunState, event: Event) -> None:
     state.status, state.ended_at, state.error, state.ending = "running", None, None, None
     state.owner = event.payload
@@ -288,6 +300,7 @@ def _stage_of(event: Event) -> str:
 _HANDLERS: dict[EventType, Callable[[RunState, Event], None]] = {
     EventType.RUN_STARTED: _run_started,
     EventType.RUN_RESUMED: _run_resumed,
+    EventType.HEALTH_OK: _healthy,
     **dict.fromkeys(_ENDINGS, _run_ended),
     **{EventType(f"{s}_STARTED"): _stage_started for s in ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")},
     **{EventType(f"{s}_DONE"): _stage_done for s in ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")},
