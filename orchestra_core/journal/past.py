@@ -49,10 +49,6 @@ class Past:
     """Keys of all units that were ever begun."""
     deaths: Counter[str] = field(default_factory=Counter)
     """Unit key → how often the process died while the unit was being asked."""
-    applied: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Plugin → what it said when it applied its policy, unless that was rolled back."""
-    intended: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Plugin → what it needs to undo what it may have applied, until that was undone."""
     keyless: int = 0
     """Units of an older version, whose results were not kept."""
     _events: dict[str, deque[Event]] = field(default_factory=lambda: defaultdict(deque))
@@ -132,19 +128,6 @@ class Past:
     def _add_job(self, event: Event) -> None:
         self._jobs[event.payload["job_id"]] = event
 
-    def _add_intent(self, event: Event) -> None:
-        if "undo" in event.payload:
-            self.intended[event.payload["plugin"]] = event.payload["undo"]
-
-    def _add_policy(self, event: Event) -> None:
-        self.applied[event.payload["plugin"]] = event.payload
-        self.intended[event.payload["plugin"]] = event.payload["undo"]
-
-    def _drop_policy(self, event: Event) -> None:
-        self.applied.pop(event.payload["plugin"], None)
-        if event.payload["undone"]:
-            self.intended.pop(event.payload["plugin"], None)
-
     def _add_unit(self, event: Event) -> None:
         key = event.payload.get("unit")
         if key is None:
@@ -184,9 +167,6 @@ _FILING: dict[EventType, Callable[[Past, Event], None]] = {
     **dict.fromkeys(UNITS, Past._add_unit),  # noqa: SLF001
     **dict.fromkeys(ENDINGS, Past._end),  # noqa: SLF001
     **dict.fromkeys(JOBS, Past._add_job),  # noqa: SLF001
-    EventType.POLICY_INTENT: Past._add_intent,  # noqa: SLF001
-    EventType.POLICY_APPLIED: Past._add_policy,  # noqa: SLF001
-    EventType.POLICY_ROLLED_BACK: Past._drop_policy,  # noqa: SLF001
 }
 
 
