@@ -213,6 +213,8 @@ class PolicyReceipt:
     """JSON values that the same plugin needs to roll back; what `intend` was told when empty."""
     changed: bool = True
     """False: it was in force already."""
+    place: str = ""
+    """Where it stands, for people; policies at different places stand side by side."""
 
 
 @dataclass(frozen=True)
