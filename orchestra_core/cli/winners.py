@@ -44,18 +44,29 @@ def show(home: Path | None, as_json: bool) -> None:
 def verify(home: Path | None, as_json: bool) -> None:
     """Check the chain: every record's hash covers the record and the hash before it.
 
+    Its end is checked by the journals that are here: whoever published must have a record, and nobody
+    else. Of a run that `orchestra gc` removed, only the hash is left to check.
+
     Exit code: 0 the chain is whole, 1 a record was altered, added or removed.
     """
-    from orchestra_core.cli.output import print_json
-    from orchestra_core.history import broken_records, read_history
-    from orchestra_core.session import Request, open_home
+    from dataclasses import asdict
 
-    records = read_history(open_home(Request(home=home)))
-    broken = broken_records(records)
+    from orchestra_core.cli.output import print_json
+    from orchestra_core.session import Request, open_home
+    from orchestra_core.telling.units import counted
+    from orchestra_core.verification.winners import check_winners
+
+    found = check_winners(open_home(Request(home=home)))
+    told = counted(found.records, "record")
     if as_json:
-        print_json({"records": len(records), "whole": not broken, "broken": broken})
-    elif broken:
-        click.echo(f"The chain of {len(records)} records is broken at: {', '.join(broken)}", err=True)
-    else:
-        click.echo(f"{len(records)} records, the chain is whole.")
-    click.get_current_context().exit(1 if broken else 0)
+        print_json({**asdict(found), "whole": found.is_whole})
+    elif found.is_whole:
+        click.echo(f"{told}, the chain is whole.")
+    for what, runs in (
+        ("is broken at", found.broken),
+        ("lacks what was published by", found.removed),
+        ("has what was not published by", found.added),
+    ):
+        if runs and not as_json:
+            click.echo(f"The chain of {told} {what}: {', '.join(runs)}", err=True)
+    click.get_current_context().exit(0 if found.is_whole else 1)
