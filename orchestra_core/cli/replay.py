@@ -21,8 +21,10 @@ def command(
     """Go through a run again with nothing but its journal and stored results.
 
     The same stages, rules and reporters derive every decision, the verdict, every job's files and every
-    artifact once more; they must come out byte by byte as they are (pictures: of the same data).
-    Nothing is sent. `orchestra verify` checks the files that are there, and needs no stored results.
+    artifact once more; they must come out byte by byte as they are, and as the journal recorded them. A
+    picture that was drawn by another library must be the recorded one, and show the same data. An
+    artifact whose reporter is not loaded is named. Nothing is sent. `orchestra verify` checks the files
+    that are there, and needs no stored results.
 
     Exit code: 0 all agrees, 1 something differs, 3 something is missing.
     """

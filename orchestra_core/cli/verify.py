@@ -67,7 +67,7 @@ def _content(ledger: Ledger) -> dict[str, object]:
 def _show(ledger: Ledger) -> None:
     from orchestra_core.cli.output import print_table
 
-    checked = ", ".join(f"{count:,} {what}" for what, count in ledger.checked.items())
+    checked = ", ".join(f"{count:,} {what}" for what, count in ledger.checked.items() if count)
     click.echo(f"{ledger.run_id}: {checked} checked")
     if not ledger.findings:
         click.echo(click.style("Everything agrees.", fg="green", bold=True))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestra_core.artifacts import Home, json_bytes
 from orchestra_core.errors import StorageError
 from orchestra_core.history import Record, broken_records, read_history, read_origin
+from orchestra_core.journal.events import Event
 from orchestra_core.journal.lock import is_locked
 from orchestra_core.report import Verdict, Winner
 from orchestra_core.scheduling.results import ResultFolder
@@ -21,11 +24,11 @@ def check_artifacts(ledger: Ledger, home: Home, story: Story) -> None:
         check_sha256(ledger, home, home.root / path, recorded)
 
 
-def check_units(ledger: Ledger, home: Home, story: Story) -> None:
+def check_results(ledger: Ledger, home: Home, events: Iterable[Event]) -> None:
     """The file of every finished unit still has the content that its name says."""
     results = ResultFolder(home.units(ledger.run_id))
-    for name in dict.fromkeys(e.payload["result"] for e in story.events if "result" in e.payload):
-        check_sha256(ledger, home, results.path(str(name)), str(name))
+    for name in dict.fromkeys(str(e.payload["result"]) for e in events if "result" in e.payload):
+        check_sha256(ledger, home, results.path(name), name)
 
 
 def check_history(ledger: Ledger, home: Home, story: Story) -> None:
