@@ -11,16 +11,18 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from orchestra_core.artifacts import Home, json_bytes, replacing, storage_damage
+from orchestra_core.errors import StorageError
 from orchestra_core.history import record_of
 from orchestra_core.housekeeping import evidence_of
 from orchestra_core.journal import memory
-from orchestra_core.journal.lock import RunLock
+from orchestra_core.journal.lock import RunLock, is_locked
 
 MANIFEST = "orchestra-run.json"
 FORMAT: Final = 2
@@ -48,8 +50,7 @@ def export_run(home: Home, run_id: str, target: Path) -> int:
     the run, StorageError.
     """
     memory.open_journal(home, run_id)
-    lock = RunLock(home.lock(run_id))
-    try:
+    with _untouched(home, run_id):
         found = {_inside(home, path): path for path in _files(home, run_id)}
         files = {name: _sha256(path) for name, path in found.items()}
         about = Manifest(run_id=run_id, files=files, winner=record_of(home, run_id))
@@ -63,9 +64,19 @@ def export_run(home: Home, run_id: str, target: Path) -> int:
             for name, path in found.items():
                 with _opened(path) as source:
                     _add(archive, name, source, path.stat().st_size)
-    finally:
-        lock.release()
     return len(found)
+
+
+@contextmanager
+def _untouched(home: Home, run_id: str) -> Iterator[None]:
+    """Hold the run. Where nothing can be written, nobody can take it up either."""
+    with ExitStack() as held:
+        try:
+            held.callback(RunLock(home.lock(run_id)).release)
+        except StorageError:
+            if is_locked(home.lock(run_id)):
+                raise
+        yield
 
 
 def _files(home: Home, run_id: str) -> Iterator[Path]:

@@ -23,7 +23,7 @@ def read_history(home: Home) -> list[Record]:
         return []
     try:
         records = json.loads(home.winners.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(home, str(error)) from None
     if not isinstance(records, list) or not all(is_record(record) for record in records):
         raise _unreadable(home, "expected a list of records, each with a run_id and a hash")

@@ -29,6 +29,8 @@ _JOB_FILES = frozenset({METRICS, QUERIES, RANKINGS})
 _RESULT = re.compile(r"[0-9a-f]{64}\.jsonl\.gz")
 _MADE = re.compile(r"[\w.-]+-\d{8}-\d{6}-[0-9a-f]{6}")
 """A name as `make_run_id` makes it."""
+_DEEPEST = 3
+"""Folders down to which another `paths.reports_dir` is looked for."""
 Owners = tuple[str, ...]
 """The runs that may have left something; a job's name alone can allow for more than one."""
 
@@ -80,7 +82,12 @@ def plan_sweep(home: Home, keep: int) -> Sweep:
     old = known[: max(0, len(known) - keep)]
     needed = _needed(home)
     gone = [r for r in old if r != needed and not is_locked(home.lock(r))]
-    alone = {owners: tuple(paths) for owners, paths in orphans.items() if _are_gone(home, owners)}
+    there = {*known, *(_known_elsewhere(home) if orphans else ())}
+    alone = {
+        owners: tuple(paths)
+        for owners, paths in orphans.items()
+        if there.isdisjoint(owners) and not any(is_locked(home.lock(r)) for r in owners)
+    }
     going = [path for run_id in gone for path in files_of(home, run_id)]
     going += [path for paths in alone.values() for path in paths]
     parents = set(going)
@@ -105,7 +112,7 @@ def sweep(home: Home, planned: Sweep) -> Sweep:
                 runs.append(run_id)
     for owners, paths in planned.orphans.items():
         with _nobody_carries(home, owners) as free:
-            if free and not any(home.journal(run_id).exists() for run_id in owners):
+            if free and not {*home.run_ids(), *_known_elsewhere(home)} & {*owners}:
                 size += _remove_all(paths)
                 orphans[owners] = paths
     for path in planned.temporaries:
@@ -133,8 +140,10 @@ def _orphans(home: Home, temporaries: Collection[Path]) -> dict[Owners, list[Pat
     for path in sorted((home.root / home.runs_dir).glob("*")):
         if owners := _owners_of_folder(path):
             found.setdefault(owners, []).append(path)
-    for path in sorted([*home.reports.glob("events/*.lock"), *home.reports.glob("imports/*.json")]):
-        if _is_run_id(path.stem):
+    known = {*home.run_ids()}
+    patterns = "events/*.lock", "events/*.jsonl", "imports/*.json"
+    for path in sorted(path for pattern in patterns for path in home.reports.glob(pattern)):
+        if _is_run_id(path.stem) and path.stem not in known:
             found.setdefault((path.stem,), []).append(path)
     for path in temporaries:
         if (run_id := imported_run(path)) and not is_locked(path):
@@ -207,8 +216,16 @@ def _needed(home: Home) -> str:
     return str(history[-1]["run_id"]) if history else ""
 
 
-def _are_gone(home: Home, owners: Owners) -> bool:
-    return not any(home.journal(r).exists() or is_locked(home.lock(r)) for r in owners)
+def _known_elsewhere(home: Home) -> Iterator[str]:
+    """Runs of other `paths.reports_dir` beside this one, which may share `.runs` with it."""
+    for depth in range(1, _DEEPEST + 1):
+        for folder in home.root.glob("*/" * depth + "events"):
+            if folder == home.reports / "events" or not folder.is_dir():
+                continue
+            if not any(is_temporary(parent) for parent in folder.parents):  # else an import's
+                yield from (
+                    path.stem for path in folder.iterdir() if path.suffix in {".jsonl", ".lock"}
+                )
 
 
 @contextmanager

@@ -36,12 +36,13 @@ def whole_state(home: Home, run_id: str) -> RunState:
     reader, state = open_journal(home, run_id), RunState()
     number, seen, lost = 0, 0, 0
     for event in reader:
-        lost += event.seq != number + 1
+        if event.seq != number + 1:
+            lost = lost or number + 1
         number, seen = event.seq, reader.bad_lines
         state.apply(event)
     if lost or reader.bad_lines > seen:  # after the last good line nobody knows what was there
         raise StorageError(
-            "lines of the journal are damaged or missing, so a report might differ",
+            f"the journal is damaged: event {lost or number + 1} is lost, so a report might differ",
             where=str(reader.path),
             hint="Restore the journal from a copy; `orchestra status` shows what is still readable, "
             f"and `orchestra verify {run_id}` which lines they are.",

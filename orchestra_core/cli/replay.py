@@ -18,7 +18,9 @@ from orchestra_core.cli.options import find_run, home_option, json_option, run_a
 def command(
     run_id: str, home: Path | None, as_json: bool, write: bool, plugins: tuple[str, ...]
 ) -> None:
-    """Go through a run again with nothing but its journal and stored results.
+    """Go through a run again without its target, by its journal and stored results.
+
+    What else it needs is the dataset, and the plugins that took part.
 
     The same stages, rules and reporters derive every decision, the verdict, every job's files and every
     artifact once more; they must come out byte by byte as they are, and as the journal recorded them. A

@@ -19,11 +19,13 @@ def command() -> None:
 @json_option
 def show(home: Path | None, as_json: bool) -> None:
     """List every published winner, oldest first."""
+    from orchestra_core.artifacts import storage_damage
     from orchestra_core.cli.output import figure, print_json, print_table
     from orchestra_core.history import read_history
     from orchestra_core.session import Request, open_home
 
-    records = read_history(open_home(Request(home=home)))
+    folder = open_home(Request(home=home))
+    records = read_history(folder)
     if as_json:
         print_json(records)
         return
@@ -32,9 +34,11 @@ def show(home: Path | None, as_json: bool) -> None:
         return
     rows = []
     for record in records:
-        first = (record.get("ab_diff") or [{}])[0]
-        gain = f"{first['metric']} {figure(first['delta'], '')}" if first else ""
-        rows.append((record.get("timestamp"), record["run_id"], record["winner"]["config_id"], gain))
+        with storage_damage(folder.winners):
+            first = (record.get("ab_diff") or [{}])[0]
+            gain = f"{first['metric']} {figure(first['delta'], '')}" if first else ""
+            winner = record["winner"]["config_id"]
+        rows.append((record.get("timestamp"), record["run_id"], winner, gain))
     print_table(["published", "run", "winner", "difference"], rows)
 
 

@@ -11,7 +11,7 @@ from orchestra_core.artifacts import Home, storage_damage, write_atomic
 from orchestra_core.journal.state import RunState
 from orchestra_core.pictures import data_of
 from orchestra_core.verification.jobs import check_sha256
-from orchestra_core.verification.ledger import Ledger
+from orchestra_core.verification.ledger import PUT_BACK, Ledger
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class DerivedFiles:
         if content != again and not self._is_same_picture(name, content, again):
             if write:
                 write_atomic(there, again)
-                self.ledger.checked["put back"] += 1
+                self.ledger.checked[PUT_BACK] += 1
             elif content is None:
                 self._miss(name, recorded)
                 return

@@ -27,7 +27,10 @@ def check_artifacts(ledger: Ledger, home: Home, story: Story) -> None:
 def check_results(ledger: Ledger, home: Home, events: Iterable[Event]) -> None:
     """The file of every finished unit still has the content that its name says."""
     results = ResultFolder(home.units(ledger.run_id))
-    for name in dict.fromkeys(str(e.payload["result"]) for e in events if "result" in e.payload):
+    said = [event for event in events if "result" in event.payload]
+    ends = [(e.event_type, e.payload.get("unit"), e.payload["result"]) for e in said]
+    lost = {(unit, name) for event_type, unit, name in ends if event_type == "UNIT_LOST"}
+    for name in dict.fromkeys(str(name) for _, unit, name in ends if (unit, name) not in lost):
         check_sha256(ledger, home, results.path(name), name)
 
 

@@ -1,5 +1,6 @@
 """export and import."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -9,8 +10,8 @@ import tracemalloc
 
 import pytest
 
-from orchestra_core import temporaries, unbundling
-from orchestra_core.artifacts import Home
+from orchestra_core import bundling, temporaries, unbundling
+from orchestra_core.artifacts import Home, storage_error
 from orchestra_core.journal.lock import RunLock
 
 
@@ -322,3 +323,51 @@ def test_an_import_that_was_killed_can_be_done_again(
     assert orchestra("verify", finished[1], "--plugins", "stub_target", "--home", str(other)).code == 0
     assert orchestra("gc", "--home", str(other)).code == 0
     assert not list(other.rglob(".*.tmp"))
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"[" * 100_000, b"{}", b'{"format": 2}', b"\xff"])
+def test_a_manifest_that_makes_no_sense_is_refused(archive, folder, orchestra, content):
+    def change(member, data):
+        return [(member, content if member.name == "orchestra-run.json" else data)]
+
+    result = orchestra("import", str(repacked(archive, folder, change)), "--home", str(folder / "o"))
+    assert (result.code, "bug in Orchestra" in result.err) == (2, False), result.text
+
+
+@pytest.mark.parametrize("name", ["events", "service", "winners.final.json", "../x", ""])
+def test_a_run_that_is_called_as_nothing_can_be(archive, folder, orchestra, name):
+    def change(member, data):
+        if member.name == "orchestra-run.json":
+            return [(member, json.dumps({**json.loads(data), "run_id": name}).encode())]
+        return [(member, data)]
+
+    other = folder / "o"
+    result = orchestra("import", str(repacked(archive, folder, change)), "--home", str(other))
+    assert result.code == 2, result.text
+    assert everything(other) == set()
+
+
+def test_more_than_it_tells_of_ends_it_at_once(archive, folder, orchestra):
+    seen = []
+
+    def change(member, data):
+        seen.append(member.name)
+        return [plain(f"reports/x/{n}") for n in range(2000)] if len(seen) == 3 else [(member, data)]
+
+    result = orchestra("import", str(repacked(archive, folder, change)), "--home", str(folder / "o"))
+    assert (result.code, "'reports/x/0' is no file of run" in result.err) == (2, True)
+
+
+def test_a_home_that_cannot_be_written_is_exported(finished, orchestra, folder, monkeypatch):
+    """Nobody can take a run up there; as root nothing is read-only, so the lock itself says so."""
+    home, run_id = finished
+
+    def refuse(path):
+        raise storage_error(OSError(errno.EROFS, "Read-only file system"), path)
+
+    monkeypatch.setattr(bundling, "RunLock", refuse)
+    assert orchestra("export", run_id, str(folder / "x.tar.gz")).code == 0
+    lock = RunLock(Home(home).lock(run_id))
+    assert orchestra("export", run_id, str(folder / "y.tar.gz")).code == 3
+    lock.release()
+    assert not (folder / "y.tar.gz").exists()

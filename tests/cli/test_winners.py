@@ -63,3 +63,13 @@ def test_the_history_is_whole_after_old_runs_went(finished, orchestra):
 def test_no_winners_yet(orchestra):
     assert "No winner" in orchestra("winners", "show").out
     assert orchestra("winners", "verify").code == 0
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '[{"run_id": "x", "hash": "y"}]', "{}", "[1]"])
+def test_a_history_that_makes_no_sense_is_told(finished, orchestra, content):
+    home, _ = finished
+    (home / "reports" / "winners.final.json").write_text(content)
+    for words in (("winners", "show"), ("winners", "verify"), ("winners", "verify", "--json")):
+        result = orchestra(*words)
+        assert result.code in {1, 3}, result.text
+        assert "bug in Orchestra" not in result.text
