@@ -111,3 +111,11 @@ class HomeNotWritable(ServiceError):
 
     code = "home"
     status = 503
+
+
+def unreadable(run_id: str) -> RunUnreadable:
+    """What is told of such a journal."""
+    return RunUnreadable(
+        f"the journal of '{run_id}' holds what this version cannot read",
+        hint="Another version of Orchestra wrote it; `orchestra events` prints it as it stands.",
+    )

@@ -22,7 +22,7 @@ from orchestra_core.service.models import (
     Runs,
     Status,
 )
-from orchestra_core.service.problems import MEDIA_TYPE, Problem, from_payload, problem
+from orchestra_core.service.problems import MEDIA_TYPE, from_payload, problem
 from orchestra_core.service.service import Service
 from orchestra_core.service.views import links_of
 
@@ -107,7 +107,7 @@ async def run(
     if not body.dry_run:
         if known := service.by_key(idempotency_key, body):
             return await _accepted(service, known.run_id, existing=True)
-        service.pool.check_room()
+        service.check_room(body)
     planned = await service.plan(body)
     if "error" in planned:
         return from_payload(planned["error"], planned["status"])
@@ -231,17 +231,13 @@ async def metrics(request: Request) -> Response:
 
 
 async def _accepted(service: Service, run_id: str, *, existing: bool) -> Response:
-    follower = await service.follower(run_id)
-    links = links_of(run_id)
+    standing, links = await service.standing(run_id), links_of(run_id)
     content = Accepted(
         run_id=run_id,
-        status=service.state_of(follower),
-        queue_position=service.pool.position(run_id),
+        status=standing.status,
+        queue_position=standing.position,
         existing=existing,
         links=links,
     )
     headers = {"Location": links["status"]}
     return JSONResponse(content.model_dump(), 200 if existing else 202, headers)
-
-
-PROBLEM_SCHEMA = Problem.model_json_schema()

@@ -1,8 +1,13 @@
-"""A plugin for these tests: a runner whose quality is known, as slow as SERVICE_STUB_SECONDS says."""
+"""A plugin for these tests: a runner whose quality is known, as slow as SERVICE_STUB_SECONDS says.
+
+While the file SERVICE_STUB_HOLD/opening exists no runner opens, and while SERVICE_STUB_HOLD/asking does
+no unit ends: so tests need no clock.
+"""
 
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestra_core import hookimpl
 from orchestra_core.datasets import DatasetSource
@@ -19,11 +24,18 @@ COLLECTIONS = {
 }
 
 
+def hold(what):
+    file = Path(os.environ.get("SERVICE_STUB_HOLD", "/nonexistent"), what)
+    while file.exists():
+        time.sleep(0.02)
+
+
 class SlowTarget(OpenStub):
     seconds = SECONDS
 
     def evaluate(self, configurations, queries):
         time.sleep(self.seconds)
+        hold("asking")
         if os.environ.get("SERVICE_STUB_DIES"):
             os._exit(9)
         return super().evaluate(configurations, queries)
@@ -33,6 +45,7 @@ class SlowTarget(OpenStub):
 class SlowRunner(StubRunner):
     @hookimpl
     def orchestra_runner(self, request):
+        hold("opening")
         target = SlowTarget(self.target, request.dataset, self.calls)
         if request.experiment.name == "large":  # nobody watches it
             target.seconds = 0
