@@ -2,6 +2,8 @@
 
 ServiceError            code                status
 ├── Forbidden           forbidden           403
+├── InvalidQuery        invalid             422
+├── InvalidPlace        last_event_id       400
 ├── QueueFull           queue_full          429
 ├── Busy                busy                429
 ├── KeyReused           key_reused          422
@@ -45,6 +47,20 @@ class Forbidden(ServiceError):
 
     code = "forbidden"
     status = 403
+
+
+class InvalidQuery(ServiceError):
+    """A query parameter that the address does not know, or that stands twice."""
+
+    code = "invalid"
+    status = 422
+
+
+class InvalidPlace(ServiceError):
+    """A stream was asked to go on after an event that there is not."""
+
+    code = "last_event_id"
+    status = 400
 
 
 class QueueFull(ServiceError):

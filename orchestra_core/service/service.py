@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ from orchestra_core.service.views import artifacts_of, links_of, status_view
 LASTING = frozenset({"queued", "starting", "running", "interrupted", "completed"})
 """The same request again leads to a run in one of these states."""
 RESUMABLE = frozenset({"interrupted", "cancelled", "failed", "early_stopped"})
+PLUGIN_SECONDS = 30.0
 _ASK_STATUS = "Ask for its status."
 
 
@@ -58,6 +60,8 @@ class Service:
         self.desk = Desk(options)
         self.streams = Streams(self.followers, self.pool.standing)
         self._changing = asyncio.Lock()
+        self._listing = asyncio.Lock()
+        self._plugins: tuple[float, list[Any]] | None = None
         self._own: dict[str, Any] = {}
         self._entries: dict[tuple[str, int], Mapping[str, Any]] = {}
         self._statuses: dict[str, tuple[Standing, bytes]] = {}
@@ -88,6 +92,16 @@ class Service:
             except ServiceError as error:
                 return {"error": error.as_payload()}
         return self._own
+
+    async def plugins(self) -> list[Any]:
+        """What is installed; asked once every `PLUGIN_SECONDS`, however many want to know.
+
+        Raises Busy, DeskFailed.
+        """
+        async with self._listing:
+            if self._plugins is None or time.monotonic() - self._plugins[0] > PLUGIN_SECONDS:
+                self._plugins = time.monotonic(), await self.desk.plugins()
+            return self._plugins[1]
 
     async def accept(
         self, body: RunBody, key: str | None, planned: Mapping[str, Any]

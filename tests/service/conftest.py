@@ -157,6 +157,10 @@ class Held:
     def __call__(self, what: str) -> None:
         (self.folder / what).touch()
 
+    def pids(self, what: str) -> list[int]:
+        """The processes that are held there."""
+        return [int(file.suffix[1:]) for file in self.folder.glob(f"{what}.*")]
+
     def release(self) -> None:
         for file in self.folder.iterdir():
             file.unlink()
@@ -164,7 +168,7 @@ class Held:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Held]:
-    """`held("opening")` or `held("asking")` stops every run there until `held.release()`."""
+    """`held("starting")` or `held("asking")` stops every run there until `held.release()`."""
     folder = tmp_path / "held"
     folder.mkdir()
     holding = Held(folder)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from orchestra_core.service import models
+from orchestra_core.service import answers
 
 
 def test_the_three_calls_as_written(served):
@@ -16,11 +16,11 @@ def test_the_three_calls_as_written(served):
         headers={"Content-Type": "application/json"},
     )  # fmt: skip
     assert answer.status_code == 202, answer.text
-    accepted = models.Accepted.model_validate(answer.json())
+    accepted = answers.Accepted.model_validate(answer.json())
     assert accepted.status in {"queued", "starting", "running"}
     assert answer.headers["location"] == f"/orchestrate/status?run_id={accepted.run_id}"
     status = served.wait(accepted.run_id)
-    models.Status.model_validate(status)
+    answers.Status.model_validate_json(json.dumps(status))
     assert status["status"] == "completed"
     assert status["verdict"]["kind"] == "win"
     assert status["winner"] == "fiqa_para_50k-q0p9"
@@ -70,10 +70,10 @@ def test_a_dry_run_answers_with_the_plan_and_sends_nothing(served):
     body = {"dry_run": True, "mode": "grid", "overrides": {"top_k": [5, 10], "sample": 15}}
     answer = served.post("/orchestrate/run", body)
     assert answer.status_code == 200
-    plan = models.DryRun.model_validate(answer.json()).plan
-    assert [stage["name"] for stage in plan["stages"]] == ["smoke", "grid"]
-    assert len(plan["configurations"]) == 6
-    assert plan["experiment"]["stages"]["grid"]["sample"] == 15
+    plan = answers.DryRun.model_validate_json(answer.content).plan
+    assert [stage.name for stage in plan.stages] == ["smoke", "grid"]
+    assert len(plan.configurations) == 6
+    assert plan.experiment.stages.grid.sample == 15
     assert served.get("/orchestrate/runs").json()["total"] == before
 
 

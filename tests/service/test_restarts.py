@@ -80,6 +80,10 @@ def test_one_service_per_home_folder(serve, refused_to_serve):
         (("--host", "example.org"), "no token is set"),
         (("--token-file", "missing"), "cannot read the token"),
         (("--port", "70000"), "70000 is not in the range"),
+        (("--allow-host", "http://foo"), "'http://foo' is not a host"),
+        (("--plugins", "nosuch"), "nosuch"),
+        (("--set", "stages.gird.sample=5"), "Did you mean 'grid'?"),
+        (("--set", "dataset=nosuch"), "there is no dataset 'nosuch'"),
     ],
 )
 def test_what_is_refused_at_the_start(words, told, refused_to_serve):
@@ -95,7 +99,7 @@ def test_a_taken_port_is_told(serve, refused_to_serve, tmp_path):
     other.mkdir()
     done = refused_to_serve("--port", port, home=other)
     assert done.returncode == 3
-    assert f"cannot listen on 127.0.0.1, port {port}" in done.stderr
+    assert done.stderr.startswith(f"Error: cannot listen on 127.0.0.1, port {port}: Address already in")
 
 
 def test_a_worker_that_never_began_leaves_its_reason(serve, held):

@@ -13,6 +13,9 @@ import pytest
 
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import RunNotFound
+from orchestra_core.journal.events import EventType
+from orchestra_core.journal.lock import RunLock
+from orchestra_core.journal.log import JournalWriter
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.orders import Order
 from orchestra_core.service.service import Service
@@ -63,10 +66,10 @@ def test_a_worker_that_cannot_be_started_is_told(serve, held):
 def test_a_run_that_is_taken_up_again_is_starting_and_can_be_cancelled(serve, held):
     served = serve(**held.environ)
     run_id = cancelled(served, held)
-    held("opening")
+    held("starting")
     answer = served.resume(run_id)
     assert (answer.status_code, answer.json()["status"]) == (202, "starting")
-    until(lambda: served.worker(run_id))
+    until(lambda: held.pids("starting"))
     assert served.status(run_id)["status"] == "starting"
     twice = served.resume(run_id)
     assert (twice.status_code, twice.json()["code"]) == (409, "not_resumable")
@@ -207,31 +210,55 @@ def test_an_accepted_resume_outlives_the_service(serve, held):
 @pytest.mark.parametrize("also_worker", [True, False], ids=["with its worker", "alone"])
 def test_a_service_that_is_killed_while_a_worker_starts(also_worker, serve, held):
     first = serve(**held.environ)
-    held("opening")
+    held("starting")
     run_id = first.run()["run_id"]
-    worker = until(lambda: first.worker(run_id))
+    (worker,) = until(lambda: held.pids("starting"))
     assert first.status(run_id)["status"] == "starting"
     report = first.get("/orchestrate/report", run_id=run_id)
     assert (report.status_code, report.json()["code"]) == (409, "not_begun")
     first.stop(signal.SIGKILL)
     if also_worker:
         os.kill(worker, signal.SIGKILL)
-        until(lambda: first.worker(run_id) is None)
     second = serve(**held.environ)
     assert second.status(run_id)["status"] == "starting"
+    until(lambda: len(held.pids("starting")) == 2)
     held.release()
     assert second.wait(run_id)["status"] == "completed"
     assert kinds(second, run_id).count("RUN_STARTED") == 1
+    events = second.journal(run_id)
+    done = [event["payload"]["unit"] for event in events if event["event_type"] == "UNIT_DONE"]
+    assert len(done) == len(set(done))
 
 
-def test_a_run_of_the_command_line_may_be_watched_before_it_begins(serve, held):
-    served = serve(**held.environ)
-    held("opening")
-    words = ("run", "--plugins", "service_target", "--run-id", "mine", "--until", "smoke")
-    with orchestra(served, *words) as process:
-        until(lambda: served.worker("mine"))
-        answer = served.get("/orchestrate/status", run_id="mine")
-        assert answer.status_code == 404 or answer.json()["status"] == "starting"
-        held.release()
-        assert process.wait() == 0
-    assert served.wait("mine")["status"] == "completed"
+@pytest.mark.parametrize("events", [0, 2], ids=["empty", "without a beginning"])
+def test_a_run_whose_worker_died_before_it_began_is_begun_again(events, serve, held):
+    first = serve("--workers", "1", **held.environ)
+    held("asking")
+    first.run(again=True)
+    waiting = first.run(again=True)["run_id"]
+    first.stop(signal.SIGKILL)
+    journal = Home(first.home).journal(waiting)
+    writer = JournalWriter(journal, waiting, create=True)
+    writer.append_all([(EventType.RETRY, {})] * events)
+    writer.close()
+    journal.touch()
+    held.release()
+    second = serve("--workers", "1", **held.environ)
+    assert second.wait(waiting)["status"] == "completed"
+
+
+def test_a_journal_without_a_beginning_is_not_a_run_that_runs(serve):
+    served = serve()
+    home = Home(served.home)
+    writer = JournalWriter(home.journal("mine"), "mine", create=True)
+    writer.append_all([(EventType.RETRY, {})])
+    lock = RunLock(home.lock("mine"))
+    assert served.status("mine")["status"] == "starting"
+    lock.release()
+    assert served.status("mine")["status"] == "interrupted"
+    listed = served.get("/orchestrate/runs").json()["runs"]
+    assert [row["status"] for row in listed] == ["interrupted"]
+    assert served.get("/runs/mine").status_code == 200
+    told = served.get("/orchestrate/report", run_id="mine")
+    assert (told.status_code, told.json()["code"]) == (409, "not_begun")
+    assert served.events("mine")[-1] == {"end": True}

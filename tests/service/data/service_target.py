@@ -1,10 +1,11 @@
 """A plugin for these tests: a runner whose quality is known, as slow as SERVICE_STUB_SECONDS says.
 
-While the file SERVICE_STUB_HOLD/opening exists no runner opens, and while SERVICE_STUB_HOLD/asking does
-no unit ends: so tests need no clock.
+While the file SERVICE_STUB_HOLD/starting exists no worker gets to its journal, and while
+SERVICE_STUB_HOLD/asking does no unit ends: so tests need no clock.
 """
 
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,14 @@ COLLECTIONS = {
 
 def hold(what):
     file = Path(os.environ.get("SERVICE_STUB_HOLD", "/nonexistent"), what)
+    if file.exists():
+        file.with_suffix(f".{os.getpid()}").touch()
     while file.exists():
         time.sleep(0.02)
+
+
+if sys.argv[1:2] in (["run"], ["resume"]):  # not the process that makes plans
+    hold("starting")
 
 
 class SlowTarget(OpenStub):
@@ -45,7 +52,6 @@ class SlowTarget(OpenStub):
 class SlowRunner(StubRunner):
     @hookimpl
     def orchestra_runner(self, request):
-        hold("opening")
         target = SlowTarget(self.target, request.dataset, self.calls)
         if request.experiment.name == "large":  # nobody watches it
             target.seconds = 0
