@@ -65,8 +65,7 @@ BENCHMARK = Benchmark(
     name="service_kill",
     claim="kill -9 of the service in the middle of two runs, then a restart with `--resume`: both "
     "finish, and no finished unit is asked again.",
-    how="Eight rounds with two built-in FiQA runs each, killed after 0 to 6 s, so also while "
-    "their processes start; in every other round "
-    "the runs' own processes are killed with the service.",
+    how="Eight rounds with two built-in FiQA runs each, killed after 0 to 6 s and so also while "
+    "their processes start; in every other round those are killed with the service.",
     measure=measure,
 )

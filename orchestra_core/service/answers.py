@@ -144,8 +144,10 @@ class Status(Answer):
         times={"queued_at": "2026-01-01T10:00:00.000Z", "started_at": "2026-01-01T10:00:01.000Z",
                "ended_at": None, "last_event_at": "2026-01-01T10:00:09.000Z"},
         best={"config_id": "fiqa_para-k10-a0p5", "metric": "recall@10", "value": 0.61},
-        metrics={"recall@10": 0.61, "p95_ms": 12.5}, decisions=[], events=[], last_seq=212,
-        verdict=None, winner=None, published=False, requests=460, retries=0, cost_usd=0.0, failures={}, warnings=[],
+        metrics={"recall@10": 0.61, "p95_ms": 12.5},
+        decisions=[], events=[], last_seq=212,
+        verdict=None, winner=None, published=False, requests=460, retries=0, cost_usd=0.0, failures={},
+        warnings=[],
         error=None, bad_lines=0, artifacts=[], links=_LINKS,
     )  # fmt: skip
 

@@ -314,9 +314,19 @@ def test_what_is_no_http_is_a_problem_too(request_, served):
     assert json.loads(body)["hint"]
 
 
-PATHS = ("/", "/runs/{run_id}", "/healthz", "/readyz", "/metrics", "/openapi.json",
-         "/orchestrate/runs", "/orchestrate/status?run_id={run_id}", "/orchestrate/events?run_id={run_id}",
-         "/orchestrate/artifacts/{run_id}/reports/events/{run_id}.jsonl", "/static/page.js")  # fmt: skip
+PATHS = [
+    "/",
+    "/runs/{run_id}",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/static/page.js",
+    "/orchestrate/runs",
+    "/orchestrate/status?run_id={run_id}",
+    "/orchestrate/events?run_id={run_id}",
+    "/orchestrate/artifacts/{run_id}/reports/events/{run_id}.jsonl",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
