@@ -63,7 +63,13 @@ class ImpatientProtocol(H11Protocol):
             self._expect("rest", REST_SECONDS)
 
     def send_400_response(self, msg: str) -> None:
-        """Like every error, a problem: there is no request yet that the application could answer."""
+        """Like every error, a problem: there is no request that the application could answer."""
+        if self.cycle is not None and not self.cycle.response_complete:  # a body that ends in nonsense
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.close()
+            return
         answer = problem(400, "http", "this is no HTTP/1.1 request", headers={"Connection": "close"})
         headers = with_safe_headers(answer.raw_headers)
         for event in (

@@ -314,6 +314,15 @@ def test_what_is_no_http_is_a_problem_too(request_, served):
     assert json.loads(body)["hint"]
 
 
+@pytest.mark.parametrize("more", [(), ("Content-Type: application/json",)], ids=["refused", "read"])
+def test_a_body_that_ends_in_nonsense_leaves_no_trace(more, served):
+    lines = head(served, "POST /orchestrate/run HTTP/1.1", "Transfer-Encoding: chunked", *more)
+    top = raw(served, lines + b"nonsense\r\n\r\n")
+    assert top.startswith(b"HTTP/1.1 400 ")
+    assert served.get("/healthz").status_code == 200
+    assert "Traceback" not in served.log.read_text()
+
+
 PATHS = [
     "/",
     "/runs/{run_id}",
