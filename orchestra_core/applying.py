@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import DataError, OrchestraError, TargetError, UsageError
 from orchestra_core.history import broken_records, read_history
+from orchestra_core.journal.applied import MAY_STAND, StandingPolicy, standing_policies
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.memory import open_journal, remember
 from orchestra_core.journal.skimming import skim
-from orchestra_core.journal.standing import MAY_STAND, StandingPolicy, standing_policies
 from orchestra_core.policies import Asked, Policies
 from orchestra_core.report import Winner
 from orchestra_core.scheduling.budget import Budget

@@ -15,9 +15,9 @@ from orchestra_core.artifacts import Home
 from orchestra_core.errors import OrchestraError, TargetError, UsageError, describe_error
 from orchestra_core.experiment import Experiment
 from orchestra_core.history import read_history
+from orchestra_core.journal.applied import last_applied, last_intended
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.recorder import Recorder
-from orchestra_core.journal.standing import last_applied, last_intended
 from orchestra_core.outbound.allowance import unlimited
 from orchestra_core.payloads import PolicyIntent, PolicyReceipt, PolicyRequest
 from orchestra_core.plugins.calls import HookCalls
