@@ -14,6 +14,11 @@ def process_is_gone(home: Home, state: RunState) -> bool:
 
     False also where that can't be known: a run of another machine.
     """
-    if state.status != "running" or state.owner.get("host") != platform.node():
+    if state.status != "running" or not is_of_this_machine(state):
         return False
     return not is_locked(home.lock(state.run_id))
+
+
+def is_of_this_machine(state: RunState) -> bool:
+    """Whether the process that carried the run last was one of this machine."""
+    return bool(state.owner.get("host") == platform.node())

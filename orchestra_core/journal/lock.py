@@ -8,6 +8,7 @@ import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 from orchestra_core.artifacts import storage_errors
 from orchestra_core.errors import RunInUse
@@ -81,11 +82,23 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _in_use(path: Path) -> RunInUse:
+def holder_of(path: Path) -> int | None:
+    """The process of this machine that holds the run whose lock that is; None when nobody does."""
+    holder = _written(path) if is_locked(path) else {}
+    pid = holder.get("pid")
+    return pid if isinstance(pid, int) and holder.get("host") == platform.node() else None
+
+
+def _written(path: Path) -> dict[str, Any]:
     try:
-        holder = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        holder = {}
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _in_use(path: Path) -> RunInUse:
+    holder = _written(path)
     who = f"process {holder['pid']} on {holder['host']}" if holder else "another process"
     return RunInUse(
         f"{who} is running it",

@@ -24,6 +24,7 @@ from orchestra_core.service.asking import PARAMETERS
 from orchestra_core.service.errors import ArtifactNotFound, ServiceError
 from orchestra_core.service.following import Follower
 from orchestra_core.service.service import Service, report_of
+from orchestra_core.service.standing import Standing
 from orchestra_core.service.views import artifacts_of
 
 KEPT_RENDERINGS = 32
@@ -36,21 +37,16 @@ class Pages:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._rendered: OrderedDict[tuple[str, bool], tuple[tuple[object, ...], bytes]] = OrderedDict()
+        self._rendered: OrderedDict[tuple[str, bool], tuple[Standing, bytes]] = OrderedDict()
 
     async def run(self, run_id: str, *, whole: bool) -> bytes:
         """A run's page, or only its sections. Raises RunNotFound, InvalidName, StorageError."""
         service = self.service
         follower = await service.follower(run_id)
-        made_from = (
-            follower.version,
-            service.state_of(follower),
-            service.pool.position(run_id),
-            service.goes_on(follower),
-        )
+        made_from = service.pool.standing(follower)
         known = self._rendered.get((run_id, whole))
         if known is None or known[0] != made_from:
-            page = self._page(follower)
+            page = self._page(follower, made_from)
             html = (render_run if whole else render_live)(page).encode()
             self._rendered[run_id, whole] = known = made_from, html
             while len(self._rendered) > KEPT_RENDERINGS:
@@ -79,9 +75,9 @@ class Pages:
             }
         )
 
-    def _page(self, follower: Follower) -> RunPage:
+    def _page(self, follower: Follower, standing: Standing) -> RunPage:
         service, run_id = self.service, follower.run_id
-        order, status = service.pool.orders.get(run_id), service.state_of(follower)
+        order, status = standing.order, standing.status
         if not follower.exists:
             return RunPage(
                 run_id=run_id,
@@ -93,8 +89,8 @@ class Pages:
                 reason="",
                 report=None,
                 error=order.refused if order else None,
-                queue_position=service.pool.position(run_id),
-                live=service.goes_on(follower),
+                queue_position=standing.position,
+                live=standing.goes_on,
             )
 
         def link(path: str) -> str:
@@ -105,7 +101,7 @@ class Pages:
             report_of(follower.state),
             link,
             status=status,
-            live=service.goes_on(follower),
+            live=standing.goes_on,
             last_seq=follower.last_seq,
             error=order.refused if order else None,
             artifacts=[(p, link(p)) for p in files if not p.startswith(service.home.runs_dir)],
