@@ -11,7 +11,7 @@ from orchestra_core.telling.ranking import everyone, most_queries, queries
 from orchestra_core.telling.story import is_adopted
 
 if TYPE_CHECKING:
-    from orchestra_core.report import Candidate, Report
+    from orchestra_core.report import Report
 
 Role = Literal["winner", "baseline", "challenger"]
 
@@ -71,7 +71,8 @@ def scatter(report: Report) -> Scatter:
 
     Only configurations that were asked the most queries compete for the front: a mean over the first
     few queries of the race can be high by luck alone, and would otherwise push the winner off it.
-    Neither does a baseline outside the space, whose figures come from other queries. Those that break a limit compete only when all others do too.
+    Neither does a baseline outside the space, whose figures come from other queries. Those that break a
+    limit compete only when all others do too.
     """
     metric, all_of_them = report.objective.maximize, everyone(report)
     measured = [(c, c.metrics.get(metric), c.metrics.get("p95_ms")) for c in all_of_them]
