@@ -23,11 +23,16 @@ from orchestra_core.page.rendering import (
 from orchestra_core.service.asking import PARAMETERS
 from orchestra_core.service.errors import ArtifactNotFound, ServiceError
 from orchestra_core.service.following import Follower
-from orchestra_core.service.service import Service, report_of
+from orchestra_core.service.service import RESUMABLE, Service, report_of
 from orchestra_core.service.standing import Standing
 from orchestra_core.service.views import artifacts_of
 
 KEPT_RENDERINGS = 32
+TO_BEGIN = {
+    "queued": "It waits for its turn",
+    "starting": "Its process starts, and asks the target whether it is there",
+    "cancelled": "It was cancelled before it began, and nothing was asked",
+}
 
 pages = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -83,12 +88,11 @@ class Pages:
                 run_id=run_id,
                 status=status,
                 mode=order.mode if order else "full",
-                opening={"queued": "It waits for its turn", "starting": "Its process starts"}.get(
-                    status, "It never began"
-                ),
+                opening=TO_BEGIN.get(status, "It never began, and nothing was asked"),
                 reason="",
                 report=None,
                 error=order.refused if order else None,
+                offers=_offers(standing),
                 queue_position=standing.position,
                 live=standing.goes_on,
             )
@@ -104,8 +108,18 @@ class Pages:
             live=standing.goes_on,
             last_seq=follower.last_seq,
             error=order.refused if order else None,
+            offers=_offers(standing),
             artifacts=[(p, link(p)) for p in files if not p.startswith(service.home.runs_dir)],
         )
+
+
+def _offers(standing: Standing) -> str:
+    """What a click can do; a run that nobody asked this service for is left to whoever started it."""
+    if standing.order is None:
+        return ""
+    if standing.status in {"queued", "starting", "running"}:
+        return "cancel" if standing.goes_on else ""
+    return "resume" if standing.status in RESUMABLE else ""
 
 
 def pages_of(request: Request) -> Pages:
