@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +22,7 @@ from orchestra_core.evaluation.metrics import Scorer, metric_names
 from orchestra_core.journal.events import Event
 from orchestra_core.journal.log import JournalWriter
 from orchestra_core.journal.memory import open_journal
-from orchestra_core.journal.past import JOBS, Past, read_past
+from orchestra_core.journal.past import ANEW, JOBS, Past, read_past
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.journal.reporting import build_report, plan_of
 from orchestra_core.payloads import DescribeRequest
@@ -31,6 +32,7 @@ from orchestra_core.recorded import Nobody, RecordedRunner, ask_nobody
 from orchestra_core.rerender import render, whole_state
 from orchestra_core.resuming import check_resumable
 from orchestra_core.scheduling.budget import Budget
+from orchestra_core.scheduling.health import healthy
 from orchestra_core.scheduling.keys import UnitKeys
 from orchestra_core.scheduling.source import UnitSource
 from orchestra_core.session import folder_of, open_dataset
@@ -101,7 +103,7 @@ class _Stage:
             plan=self.plan,
             dataset=self.dataset,
             description=self.calls.describe_runner(started["runner"], request),
-            runner=RecordedRunner(started["fingerprint"]),
+            runner=RecordedRunner(started["fingerprint"], partial(_was_well, self.past, recorder)),
             units=units,
             calls=self.calls,
             recorder=recorder,
@@ -121,6 +123,7 @@ def _derive(stage: _Stage, ledger: Ledger) -> list[Event]:
         if started is not None:
             recorder.restore(started)
         context = stage.context(recorder)
+        healthy(context.runner)
         for planned in stage.plan.stages:
             if planned.name != "publish":
                 STAGES[planned.name].run(context)
@@ -134,7 +137,15 @@ def _derive(stage: _Stage, ledger: Ledger) -> list[Event]:
             ledger.missing(stage.home.relative(stage.home.journal(run_id)), str(error))
     finally:
         recorder.close()
-    return fresh
+    return [event for event in fresh if event.event_type not in ANEW]
+
+
+def _was_well(past: Past, recorder: Recorder) -> bool:
+    """Whether the target was well when the run had come this far."""
+    if past.unwell is None or any(past.units.values()):
+        return True
+    ended = (past.unwell["stage"], past.unwell["rung"]) if "stage" in past.unwell else None
+    return recorder.state.step != ended
 
 
 def _compare_events(ledger: Ledger, home: Home, past: Past, fresh: Sequence[Event]) -> None:

@@ -20,7 +20,7 @@ from orchestra_core.journal.state import RunState, Step, stands
 UNITS = frozenset({EventType.UNIT_DONE, EventType.UNIT_FAILED})
 ENDINGS = frozenset({EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.RUN_CANCELLED})
 JOBS = frozenset({EventType.JOB_DONE, EventType.JOB_FAILED})
-_ANEW = frozenset(
+ANEW = frozenset(
     {
         *ENDINGS,
         *(t for t in EventType if t.endswith("_FAILED") and t not in JOBS),
@@ -52,6 +52,8 @@ class Past:
     """Plugin → what it said when it applied its policy, unless that was rolled back."""
     intended: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Plugin → what it needs to undo what it may have applied, until that was undone."""
+    unwell: Mapping[str, Any] | None = None
+    """What HEALTH_FAIL says, if that ended the last sitting."""
     keyless: int = 0
     """Units of an older version, whose results were not kept."""
     _events: dict[str, deque[Event]] = field(default_factory=lambda: defaultdict(deque))
@@ -62,7 +64,7 @@ class Past:
 
     def take(self, event_type: EventType, payload: Mapping[str, Any]) -> Event | None:
         """The recorded event that says the same, or None. Raises RunChanged when it says otherwise."""
-        if event_type in _ANEW:
+        if event_type in ANEW:
             return None
         if found := self._events.get(_canonical(event_type, payload)):
             event = found.popleft()
@@ -109,7 +111,7 @@ class Past:
         self.state.apply(event)
         if kind in _FILING:
             _FILING[kind](self, event)
-        if kind not in _ANEW:
+        if kind not in ANEW:
             self._events[_canonical(kind, payload)].append(event)
             self._slots[_slot(kind, payload)] += 1
 
@@ -122,6 +124,9 @@ class Past:
 
     def _end(self, _event: Event) -> None:
         self._open.clear()  # interrupted, but it killed nobody
+
+    def _end_unwell(self, event: Event) -> None:
+        self.unwell = event.payload
 
     def _add_job(self, event: Event) -> None:
         self._jobs[event.payload["job_id"]] = event
@@ -151,6 +156,7 @@ class Past:
 
     def _begin_again(self) -> None:
         """What a resumption means: units under way have died with it, failed ones are asked again."""
+        self.unwell = None
         self.deaths.update(self._open)
         self._open.clear()
         failed, step = self.state.failed_units, self.state.step
@@ -177,6 +183,7 @@ _FILING: dict[EventType, Callable[[Past, Event], None]] = {
     **dict.fromkeys(UNITS, Past._add_unit),  # noqa: SLF001
     **dict.fromkeys(ENDINGS, Past._end),  # noqa: SLF001
     **dict.fromkeys(JOBS, Past._add_job),  # noqa: SLF001
+    EventType.HEALTH_FAIL: Past._end_unwell,  # noqa: SLF001
     EventType.POLICY_INTENT: Past._add_intent,  # noqa: SLF001
     EventType.POLICY_APPLIED: Past._add_policy,  # noqa: SLF001
     EventType.POLICY_ROLLED_BACK: Past._drop_policy,  # noqa: SLF001

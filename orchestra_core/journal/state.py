@@ -83,7 +83,7 @@ class RunState:
     step: Step | None = None
     """The (stage, rung) that has begun and not ended."""
     failed_units: list[Payload] = field(default_factory=list)
-    """Units of that step that gave no answer at all: a resumed run asks them again."""
+    """Units of that step in which a request failed: a resumed run asks them again."""
 
     def apply(self, event: Event) -> None:
         """Take in one event; unknown ones only count."""
@@ -233,7 +233,7 @@ def _count_unit(state: RunState, payload: Payload, times: int) -> None:
                 state.cost_usd += cost
     if failures := payload.get("failures"):
         state.failures.update(failures)
-        if sum(failures.values()) >= evaluations(payload) and may_be_asked_again(payload):
+        if may_be_asked_again(payload):
             state.failed_units.append(payload)
     if payload["kind"] == "evaluate":
         progress = state.stages.setdefault(payload["stage"], StageProgress())
@@ -243,11 +243,6 @@ def _count_unit(state: RunState, payload: Payload, times: int) -> None:
 def may_be_asked_again(payload: Payload) -> bool:
     """Whether a unit that failed may: not one that ended its process again and again."""
     return "unit" in payload and QUARANTINED not in payload["failures"]
-
-
-def evaluations(payload: Payload) -> int:
-    """How many (configuration, query) pairs a unit's event stands for; if all failed, it has failed."""
-    return int(payload["configurations"] * payload["queries"])
 
 
 def _policy(state: RunState, event: Event) -> None:

@@ -22,6 +22,7 @@ from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.report import Decision
 from orchestra_core.runner import Load, Runner, RunnerDescription
 from orchestra_core.scheduling.budget import Budget
+from orchestra_core.scheduling.health import ask, went_away
 from orchestra_core.scheduling.source import UnitSource
 from orchestra_core.scheduling.units import cut, probed
 
@@ -55,7 +56,10 @@ class RunContext:
     def evaluate(
         self, jobs: Mapping[str, Job], stage: StageName, rung: int, query_ids: tuple[str, ...]
     ) -> None:
-        """Ask every job's configuration for a block of queries, and score the answers."""
+        """Ask every job's configuration for a block of queries, and score the answers.
+
+        Raises what `check_target` raises; then the jobs have the block, failures included.
+        """
         units = cut(
             stage,
             rung,
@@ -75,6 +79,7 @@ class RunContext:
             self.units.flush()
         for config_id, job in jobs.items():
             job.add_block(query_ids, by_job[config_id], self.scorer)
+        self.check_target()
 
     def probe(
         self,
@@ -84,13 +89,31 @@ class RunContext:
         query_ids: Sequence[str],
         load: Load,
     ) -> None:
-        """Time one configuration on some queries, alone, and add the samples to its job."""
+        """Time one configuration on some queries, alone, and add the samples to its job.
+
+        Call `check_target` when all were timed.
+        """
         requests = len(query_ids) + load.warmup
         self.budget.check(requests)
         job = jobs[config_id]
         asked = [self.queries[query_id] for query_id in query_ids]
         ask = partial(probed, self.runner, job.configuration, asked, load, self.timeout_s)
         job.samples += self.units.probe((job.stage, rung), job.configuration, asked, load, ask)
+
+    def check_target(self) -> None:
+        """Raise HealthFailed when requests have failed and the target is not well now either.
+
+        The step stays open then, so that a resumed run asks again what failed. A target that is well
+        keeps its failures: neither a query nor a configuration that fails may end a run.
+        """
+        failures = self.units.take_failures()
+        if not failures or (health := ask(self.runner)).ok:
+            return
+        error = went_away(failures, health, self.run_id)
+        stage, rung = self.recorder.state.step or ("", 0)
+        payload = {"error": error.as_payload(), "stage": stage, "rung": rung}
+        self.recorder.record(EventType.HEALTH_FAIL, payload)
+        raise error
 
     def finish_jobs(self, jobs: Iterable[Job]) -> None:
         """Write the jobs' folders, then say so in the journal.
