@@ -32,7 +32,6 @@ from orchestra_core.recorded import Nobody, RecordedRunner, ask_nobody
 from orchestra_core.rerender import render, whole_state
 from orchestra_core.resuming import check_resumable
 from orchestra_core.scheduling.budget import Budget
-from orchestra_core.scheduling.health import healthy
 from orchestra_core.scheduling.keys import UnitKeys
 from orchestra_core.scheduling.source import UnitSource
 from orchestra_core.session import folder_of, open_dataset
@@ -123,7 +122,6 @@ def _derive(stage: _Stage, ledger: Ledger) -> list[Event]:
         if started is not None:
             recorder.restore(started)
         context = stage.context(recorder)
-        healthy(context.runner)
         for planned in stage.plan.stages:
             if planned.name != "publish":
                 STAGES[planned.name].run(context)
@@ -144,8 +142,7 @@ def _was_well(past: Past, recorder: Recorder) -> bool:
     """Whether the target was well when the run had come this far."""
     if past.unwell is None or any(past.units.values()):
         return True
-    ended = (past.unwell["stage"], past.unwell["rung"]) if "stage" in past.unwell else None
-    return recorder.state.step != ended
+    return recorder.state.step != (past.unwell.get("stage"), past.unwell.get("rung"))
 
 
 def _compare_events(ledger: Ledger, home: Home, past: Past, fresh: Sequence[Event]) -> None:

@@ -23,7 +23,10 @@ def check_artifacts(ledger: Ledger, home: Home, story: Story) -> None:
 def check_units(ledger: Ledger, home: Home, story: Story) -> None:
     """The file of every finished unit still has the content that its name says."""
     results = ResultFolder(home.units(ledger.run_id))
-    for name in dict.fromkeys(e.payload["result"] for e in story.events if "result" in e.payload):
+    ends = [e for e in story.events if "result" in e.payload]
+    lost = {(e.payload["unit"], e.payload["result"]) for e in ends if e.event_type == "UNIT_LOST"}
+    kept = [e for e in ends if (e.payload["unit"], e.payload["result"]) not in lost]
+    for name in dict.fromkeys(e.payload["result"] for e in kept):
         check_sha256(ledger, home, results.path(str(name)), str(name))
 
 

@@ -26,37 +26,52 @@ from orchestra_core.resuming import request_of
 
 @pytest.fixture
 def full(monkeypatch):
-    """`full(n)`: the n-th sync of anything fails, as it does when the disk is full; None: never."""
-    left = [None]
+    """`full(n, *calls)`: the n-th of these calls fails, as when the disk is full; None: none."""
+    left, counted_calls = [None], set()
 
-    def counted(call):
-        def sync(descriptor):
-            if left[0] is not None:
+    def counted(name, call):
+        def limited(*words):
+            if left[0] is not None and name in counted_calls:
                 left[0] -= 1
                 if left[0] == 0:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return call(descriptor)
+            return call(*words)
 
-        return sync
+        return limited
 
-    monkeypatch.setattr(os, "fsync", counted(os.fsync))
-    monkeypatch.setattr(os, "fdatasync", counted(os.fdatasync))
+    for name in ("fsync", "fdatasync", "write"):
+        monkeypatch.setattr(os, name, counted(name, getattr(os, name)))
 
-    def fill(at):
+    def fill(at, *calls):
         left[0] = at
+        counted_calls.clear()
+        counted_calls.update(calls)
 
     return fill
 
 
-@pytest.mark.parametrize("at", [3, 4, 5, 7, 9, 12, 15, 18, 22])
+@pytest.mark.parametrize("at", [4, 5, 7, 9, 12, 15, 18, 22])
 def test_a_disk_that_is_full_at_any_write(lab, undisturbed, told, full, at):
-    full(at)
+    full(at, "fsync", "fdatasync")
     first = lab.run()
     full(None)
     assert first.outcome.exit_code == 3
     assert first.outcome.error.code == "storage"
     assert "disk is full" in first.outcome.error.hint
     assert not list(lab.home.rglob(".*.tmp"))
+    outcome, _ = lab.resume(first.run_id)
+    assert told(outcome) == told(undisturbed.outcome)
+
+
+@pytest.mark.parametrize("at", [*range(4, 12), 14, 17, 21, 26])
+def test_a_disk_that_takes_no_more_lines_at_any_of_them(lab, undisturbed, told, full, at):
+    """Starts of units are written by the workers; their errors are told like any other."""
+    full(at, "write")
+    first = lab.run()
+    full(None)
+    assert first.outcome.exit_code == 3
+    assert first.outcome.error.code == "storage"
+    assert "UNIT_FAILED" not in {e.event_type for e in lab.events(first.run_id)}
     outcome, _ = lab.resume(first.run_id)
     assert told(outcome) == told(undisturbed.outcome)
 
@@ -194,6 +209,26 @@ def test_the_trace_is_whole(lab, tmp_path):
     trace.replay(trace.steps, tmp_path / "again")
     journal = tmp_path / "again" / "reports" / "events" / f"{run.run_id}.jsonl"
     assert journal.read_bytes() == lab.journal(run.run_id).read_bytes()
+
+
+def test_the_name_of_every_folder_is_on_disk(lab, tmp_path, monkeypatch):
+    """A file outlives a power cut only if the folders above it do."""
+    lab.home.mkdir()
+    made, synced, names = [], set(), {}
+    mkdir, fsync, opened = os.mkdir, os.fsync, os.open
+    monkeypatch.setattr(os, "mkdir", lambda path, *more: mkdir(path, *more) or made.append(Path(path)))
+    monkeypatch.setattr(os, "fsync", lambda one: synced.add(names.get(one)) or fsync(one))
+
+    def named(path, *more, **others):
+        descriptor = opened(path, *more, **others)
+        names[descriptor] = Path(os.fspath(path))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", named)
+    lab.run()
+    kept = [path for path in made if path.is_relative_to(tmp_path) and path.is_dir()]
+    assert len(kept) > 5
+    assert [path for path in kept if path.parent not in synced] == []
 
 
 # -- processes --------------------------------------------------------------------------------------
