@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.errors import StorageError, UsageError
+from orchestra_core.errors import StorageError
 from orchestra_core.fingerprints import fingerprint_of
-from orchestra_core.journal.events import RUNNER_EVENTS, EventType
+from orchestra_core.journal.events import EventType
+from orchestra_core.journal.recorder import remark_type
 from orchestra_core.plan import Plan
 from orchestra_core.session import Session
 from orchestra_core.sitting import Sitting, whoever_sits
@@ -78,15 +79,8 @@ class Beginning:
             recorder.record_safely(EventType.RUN_STARTED, self.payload())
 
     def remark(self, event_type: str, payload: Mapping[str, Any]) -> None:
-        """Record what a runner has to say. Raises UsageError for what it may not.
-
-        A disk that is full is not the runner's trouble: whatever must be on disk will say so.
-        """
-        if event_type not in RUNNER_EVENTS:
-            listed = ", ".join(sorted(RUNNER_EVENTS))
-            raise UsageError(f"a runner may not record '{event_type}'; it may record {listed}")
-        if not self._done:
-            self._held.append((EventType(event_type), payload))
-            return
-        with suppress(StorageError):
-            self._sitting.recorder.record(EventType(event_type), payload)
+        """Record what a runner has to say, once it has begun. Raises UsageError for what it may not."""
+        if self._done:
+            self._sitting.recorder.emit(event_type, payload)
+        else:
+            self._held.append((remark_type(event_type), payload))

@@ -104,6 +104,7 @@ class AddressRefused(UsageError):
     """An address is malformed, or not one that the experiment allows to be asked."""
 
     code = "address"
+    whole = ""  # the message with the address uncut
 
 
 class RunNotFound(UsageError):
@@ -201,14 +202,14 @@ class RequestFailed(TargetError):
     """A request gave no usable answer, after whatever repetitions were due.
 
     `reason` is short and countable (`timeout`, `http_503`, `too_large`), and the `type` of its payload.
-    `attempts` and the milliseconds say what it took, so that a failure is recorded like an answer.
+    `attempts`, the milliseconds and `cost` (USD, where the answer told it) say what it took, so that a
+    failure is recorded like an answer.
     """
 
     code = "request"
     attempts = 0
-    latency_ms = 0.0
-    backoff_ms = 0.0
-    held_ms = 0.0
+    cost: float | None = None
+    latency_ms = backoff_ms = held_ms = 0.0
 
     def __init__(
         self, reason: str, message: str, *, hint: str = "", details: Mapping[str, Any] | None = None
@@ -305,8 +306,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """The text without control characters (line ends and tabs stay): a target's words may hold any,
-    and a terminal would obey them."""
+    """The text without control characters but line ends and tabs: a terminal would obey a target's."""
     if text.isprintable():
         return text
     return "".join(c if c in "\n\t" or category(c) != "Cc" else "\ufffd" for c in text)

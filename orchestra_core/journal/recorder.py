@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from orchestra_core.errors import StorageError
-from orchestra_core.journal.events import Event, EventType, now
+from orchestra_core.errors import StorageError, UsageError
+from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType, now
 from orchestra_core.journal.forking import made_anew_in_children
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.past import Past
@@ -15,6 +16,14 @@ from orchestra_core.journal.skimming import skim
 from orchestra_core.journal.state import RunState
 
 Listener = Callable[[Event, RunState], None]
+
+
+def remark_type(event_type: str) -> EventType:
+    """The type, where a plugin may record it by itself. Raises UsageError for others."""
+    if event_type not in RUNNER_EVENTS:
+        listed = ", ".join(sorted(RUNNER_EVENTS))
+        raise UsageError(f"a plugin may not record '{event_type}'; it may record {listed}")
+    return EventType(event_type)
 
 
 class Recorder:
@@ -41,6 +50,14 @@ class Recorder:
     def record(self, event_type: EventType, payload: Mapping[str, Any] | None = None) -> None:
         """Write one event. Raises StorageError; then the state is unchanged."""
         self.record_all([(event_type, payload or {})])
+
+    def emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
+        """What a plugin records by itself while it asks a target. Raises UsageError for other kinds.
+
+        A disk that is full is not the plugin's trouble: whatever must be on disk will say so.
+        """
+        with suppress(StorageError):
+            self.record(remark_type(event_type), payload)
 
     def record_all(self, items: Iterable[tuple[EventType, Mapping[str, Any]]]) -> None:
         """Write several events at once, in order. Raises RunChanged when the past says otherwise."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from orchestra_core.errors import UsageError, nearest
-from orchestra_core.observation import LatencySample, Query
+from orchestra_core.observation import LatencySample, Query, charged
 from orchestra_core.plan import Configuration, Plan
 from orchestra_core.probing.measuring import Cycled
 from orchestra_core.runner import Load, Runner
@@ -38,7 +38,7 @@ class OpenTarget:
         self.budget.spend(load.warmup, 0.0)
         asked = Cycled(self.queries, requests)
         for sample in self.runner.probe(self.configuration, asked, load):
-            self.budget.spend(1, sample.cost or 0.0)
+            self.budget.spend(1, charged(sample))
             yield sample
 
 

@@ -18,7 +18,15 @@ from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.past import Past
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.journal.units import QUARANTINED, sent
-from orchestra_core.observation import Failure, LatencySample, Observation, Query, Unit, UnitResult
+from orchestra_core.observation import (
+    Failure,
+    LatencySample,
+    Observation,
+    Query,
+    Unit,
+    UnitResult,
+    charged,
+)
 from orchestra_core.payloads import Executor
 from orchestra_core.plan import Configuration, Plan
 from orchestra_core.runner import Load
@@ -260,7 +268,7 @@ def _about_probe(place: tuple[str, int], queries: int, load: Load) -> Payload:
 def _figures(key: str, items: Sequence[Item], seconds: float) -> Payload:
     return {
         "repetitions": sum(max(0, item.attempts - 1) for item in items),
-        "cost_usd": float(sum(item.cost for item in items if item.cost is not None)),
+        "cost_usd": sum(map(charged, items), 0.0),
         "failures": count_failures(items),
         "seconds": round(seconds, 6),
         "unit": key,

@@ -83,7 +83,7 @@ class Trace:
     """Every write, sync, rename and removal below a folder, in order."""
 
     def __init__(self, root, monkeypatch):
-        self.root, self.steps, self.names = root, [], {}
+        self.root, self.steps, self.names, self.opened = root, [], {}, {}
         for name in ("open", "write", "ftruncate", "fsync", "fdatasync", "rename", "replace", "unlink"):
             monkeypatch.setattr(os, name, getattr(self, name)(getattr(os, name)))
         monkeypatch.setattr(os, "mkdir", self.mkdir(os.mkdir))
@@ -96,6 +96,7 @@ class Trace:
         def call(path, flags, mode=0o777, **more):
             descriptor = real(path, flags, mode, **more)
             inner = None if more else self._inner(path)
+            self.opened[descriptor] = inner
             self.names[descriptor] = inner if flags & (os.O_WRONLY | os.O_RDWR) else None
             if inner and flags & os.O_CREAT:
                 self.steps.append(("create", inner))
@@ -121,7 +122,12 @@ class Trace:
         return call
 
     def fsync(self, real):
-        return real
+        def call(descriptor):
+            real(descriptor)
+            if inner := self.opened.get(descriptor):
+                self.steps.append(("sync", inner))
+
+        return call
 
     fdatasync = fsync
 
@@ -150,7 +156,7 @@ class Trace:
         return real
 
     def replay(self, steps, root):
-        for kind, inner, *rest in steps:
+        for kind, inner, *rest in [step for step in steps if step[0] != "sync"]:
             path = root / inner
             path.parent.mkdir(parents=True, exist_ok=True)
             if kind == "create":
@@ -200,6 +206,50 @@ def test_every_prefix_of_the_writes_is_a_valid_state(lab, tmp_path):
             assert [record["run_id"] for record in read_history(Home(other))] == [run.run_id]
     assert len(trace.steps) > 60
     assert len(states) > 5
+
+
+def power_cuts(steps):
+    """After each sync of a file: what is on disk for sure. Nothing else is."""
+    written, renamed, there = {}, {}, {}
+    for kind, inner, *rest in steps:
+        if kind == "write":
+            written[inner] = written.get(inner, b"") + rest[0]
+        elif kind == "truncate":
+            written[inner] = written.get(inner, b"")[: rest[0]]
+        elif kind == "put" and isinstance(rest[0], bytes):
+            renamed[inner] = rest[0]
+        elif kind == "unlink":
+            there.pop(inner, None)
+        elif kind == "sync" and inner in written:
+            there[inner] = written[inner]
+            yield dict(there)
+        elif kind == "sync":
+            there |= {path: content for path, content in renamed.items() if path.parent == inner}
+
+
+def test_what_the_journal_says_outlives_a_power_cut(lab, tmp_path, undisturbed, told):
+    """Only what was synced is left: jobs' folders and unsynced lines are gone."""
+    with pytest.MonkeyPatch.context() as patch:
+        trace = Trace(lab.home, patch)
+        run = lab.run()
+    cuts = list(power_cuts(trace.steps))
+    assert len(cuts) > 20
+    experiment = (lab.home / "orchestra.yaml").read_bytes()
+    for number, there in enumerate(cuts):
+        home = tmp_path / f"cut{number}"
+        for inner, content in {**there, Path("orchestra.yaml"): experiment}.items():
+            (home / inner).parent.mkdir(parents=True, exist_ok=True)
+            (home / inner).write_bytes(content)
+        events = list(JournalReader(home / "reports" / "events" / f"{run.run_id}.jsonl"))
+        for event in events:
+            if event.event_type == "UNIT_DONE":
+                name = f"{event.payload['result']}.jsonl.gz"
+                assert (Home(home).units(run.run_id) / name).is_file()
+            if event.event_type == "PUBLISH_DONE":
+                assert [record["run_id"] for record in read_history(Home(home))] == [run.run_id]
+        if number % 12 == 3:
+            outcome, _ = type(lab)(home, lab.experiment).resume(run.run_id)
+            assert told(outcome) == told(undisturbed.outcome)
 
 
 def test_the_trace_is_whole(lab, tmp_path):

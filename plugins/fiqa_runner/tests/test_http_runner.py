@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from orchestra_fiqa_runner.http.mapping import Mapping, complete, preset_names
 from orchestra_fiqa_runner.settings import FiqaSettings
 from pydantic import ValidationError
 
+from orchestra_core.cli.main import run as run_cli
 from orchestra_core.engine import run_experiment
 from orchestra_core.errors import ExperimentError
 from orchestra_core.journal.log import JournalReader
-from orchestra_core.observation import Query
+from orchestra_core.observation import Query, charged
+from orchestra_core.outbound.pacing import Pacer
 from orchestra_core.runner import Load
 from orchestra_core.session import Request, open_session
 
@@ -146,22 +149,36 @@ def test_chunks_count_once_where_the_mapping_says_so(open_http, make):
         assert (seen.ranking, seen.scores) == (("a", "b"), (3, 1))
 
 
-def test_a_failing_configuration_fails_no_neighbour(open_http, make, make_grid):
-    """One collection answers 500, one stalls, one is fine."""
+@pytest.mark.parametrize("clients", [1, 4])
+def test_a_failing_configuration_fails_no_neighbour(open_http, make, clients):
+    """One collection answers 500, one stalls, one wants peace for an hour, one is fine; in turn."""
+    over = threading.Event()
 
     def answer(request):
-        if request.content["collection"] == "slow":
-            time.sleep(1)
-        return (500, b"no") if request.content["collection"] == "bad" else ranked(5)
+        collection = request.content["collection"]
+        if collection == "slow":
+            over.wait(60)
+        if collection == "busy":
+            return 503, b"", {"Retry-After": "3600"}
+        return (500, b"no") if collection == "bad" else ranked(5)
 
-    with serving(answer) as service:
-        several = [make(**{**USUAL, "collection": name}) for name in ("bad", "slow", "good")]
-        runner = open_http(service.url, several, timeout_s=0.2, max_retries=0)
+    names = ("bad", "slow", "busy", "good")
+    several = [make(**{**USUAL, "collection": name}) for name in names]
+    queries = [Query(f"q{number}", f"question {number}") for number in range(100)]
+    units = [(one, queries[i : i + 20]) for i in range(0, 100, 20) for one in several]
+    with serving(answer) as service, ThreadPoolExecutor(clients) as pool:
+        runner = open_http(service.url, several, timeout_s=0.4, backoff_s=0.01, max_retries=2)
         found = Counter()
-        for one in several:
-            for seen in runner.evaluate([one], QUERIES[:3]):
-                found[one.parameters["collection"], seen.failure and seen.failure.reason] += 1
-        assert found == {("bad", "http_500"): 3, ("slow", "timeout"): 3, ("good", None): 3}
+        for seen in pool.map(lambda unit: list(runner.evaluate([unit[0]], unit[1])), units):
+            for one in seen:
+                collection = next(n for n in names if n in one.config_id)
+                found[collection, one.failure and one.failure.reason] += 1
+        over.set()
+    assert found["good", None] == 100
+    assert found["bad", "http_500"] == 100
+    assert found["busy", "http_503"] + found["busy", "resting"] == 100
+    assert found["slow", "timeout"] + found["slow", "breaker_open"] == 100
+    assert found["slow", "timeout"] < 40
 
 
 def test_backoff_counts_in_the_latency_and_is_shown_apart(open_http, make):
@@ -180,13 +197,21 @@ def test_backoff_counts_in_the_latency_and_is_shown_apart(open_http, make):
     assert events[0][1]["error"]["type"] == "http_503"
 
 
-def test_the_own_rate_limit_is_no_latency(open_http, make, service):
+def test_the_own_rate_limit_is_no_latency(open_http, make, service, monkeypatch):
+    """Whatever a machine under load adds: of all that a probe took, the waits are no latency."""
+
+    def wait(_pacer, _seconds, sleep):
+        sleep(0.3)
+        return True
+
+    monkeypatch.setattr(Pacer, "wait", wait)
     one = make(**USUAL)
-    runner = open_http(service.url, [one], rate_limit_per_sec=5.0)
-    list(runner.evaluate([one], QUERIES[:1]))
-    samples = list(runner.probe(one, QUERIES[:4], Load()))
-    assert max(s.latency_ms for s in samples) < 150
-    assert all(s.sent_s - s.scheduled_s > 0.1 for s in samples[1:])
+    runner = open_http(service.url, [one])
+    began = time.perf_counter()
+    samples = list(runner.probe(one, QUERIES[:4], Load(warmup=0)))
+    whole_ms = 1000 * (time.perf_counter() - began)
+    assert sum(s.latency_ms for s in samples) <= whole_ms - 4 * 300
+    assert all(s.sent_s - s.scheduled_s >= 0.29 for s in samples)
 
 
 def test_one_deep_request_serves_every_top_k_in_quality_and_never_in_a_probe(
@@ -211,10 +236,72 @@ def test_one_deep_request_serves_every_top_k_in_quality_and_never_in_a_probe(
         depth = one.parameters["top_k"]
         assert {len(o.ranking) for o in seen[one.config_id]} == {depth}
         assert {o.latency_ms for o in seen[one.config_id]} == {None}
-        assert {o.cost for o in seen[one.config_id]} == {None}
-    service.asked.clear()
+        service.asked.clear()
     list(runner.probe(several[0], QUERIES, Load()))
     assert Counter(r.content["top_k"] for r in service.queries()) == {10: len(QUERIES)}
+
+
+@pytest.mark.parametrize("stable", [True, False])
+def test_every_charge_counts_once_in_the_budget_and_a_shared_one_in_no_metric(
+    open_http, make_grid, stable
+):
+    """Also that of an answer which is of no use, and of warm-up requests."""
+    several = make_grid(top_k=[10, 20, 30], alpha=[0.5], collection=["fiqa_para"])
+    mapping = {"preset": "orchestra", "prefix_stable": stable}
+
+    def answer(request):
+        depth, broken = request.content["top_k"], request.content["question"] == QUERIES[0].text
+        items = [{"doc_id": f"d{0 if broken else i}"} for i in range(depth)]
+        return 200, {"items": items, "cost": 0.25}
+
+    with serving(answer) as service:
+        runner = open_http(service.url, several, mapping=mapping)
+        seen = list(runner.evaluate(several, QUERIES[:4]))
+        assert sum(map(charged, seen)) == 0.25 * len(service.queries())
+        assert len(service.queries()) == (4 if stable else 12)
+        assert sum(o.failure is not None for o in seen) == 3
+        assert sum(o.attempts - 1 for o in seen) == 0
+        if stable:
+            priced = [o for o in seen if o.cost is not None and o.failure is None]
+            assert len(priced) == 3
+            assert {o.latency_ms for o in priced} == {None}  # so no job takes its cost for a metric
+        service.asked.clear()
+        samples = list(runner.probe(several[0], QUERIES[:4], Load(warmup=3)))
+        assert sum(map(charged, samples)) == 0.25 * len(service.queries()) == 0.25 * 7
+        assert [s.cost for s in samples] == [0.25] * 4
+
+
+def test_a_run_ends_where_its_cost_is_used_up_though_answers_are_shared(tmp_path):
+    """Ten cents a request, and a whole run that may cost two dollars."""
+
+    def answer(request):
+        if request.method == "GET":
+            return 200, {}
+        known = [f"d{number:04}" for number in range(1, 1 + request.content["top_k"])]
+        return 200, {"items": [{"doc_id": d} for d in known], "cost": 0.1}
+
+    with serving(answer) as service:
+        assignments = {
+            "runner.backend": "http",
+            "runner.base_url": service.url,
+            "runner.rate_limit_per_sec": "0",
+            "space": "{collection: [fiqa_para], alpha: [0.0, 0.5], top_k: [10, 20, 30]}",
+            "plugins.fiqa.mapping": "{preset: orchestra, prefix_stable: true}",
+            "stages.smoke.sample": "8",
+            "limits.cost_usd": "2",
+            "concurrency": "1",
+        }
+        words = [w for key, value in assignments.items() for w in ("--set", f"{key}={value}")]
+        code = run_cli(["run", "--plugins", "fiqa", "--home", str(tmp_path), "--quiet", *words])
+        charged_usd = 0.1 * len(service.queries())
+    assert code == 3
+    (journal,) = (tmp_path / "reports" / "events").glob("*.jsonl")
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    failed = next(e["payload"] for e in events if e["event_type"] == "RUN_FAILED")
+    assert failed["error"]["details"] == {"limit": "cost_usd"}
+    units = [e["payload"] for e in events if e["event_type"] == "UNIT_DONE"]
+    # What was under way when the limit was reached is on no record.
+    assert 2.0 < sum(unit["cost_usd"] for unit in units) <= charged_usd + 1e-6 < 5.0
 
 
 def test_shared_rankings_are_those_of_requests_of_their_own(open_http, make_grid, service):
@@ -424,6 +511,16 @@ def test_a_failing_health_check_ends_the_run_before_any_query(tmp_path, kind):
         assert outcome.report.error["hint"] == error["hint"]
 
 
+def test_a_target_that_wants_peace_for_an_hour_ends_the_run_at_once(tmp_path):
+    """Nobody sleeps: the run has half an hour, and the test no such time."""
+    with serving(lambda _r: (429, b"", {"Retry-After": "3600"})) as service:
+        outcome, events = run(tmp_path, runner={**FAST, "base_url": service.url})
+        assert outcome.exit_code == 3
+        assert of_type(events, "HEALTH_FAIL")
+        assert outcome.report.error["hint"]
+        assert len(service.asked) == 1
+
+
 def test_a_secret_is_sent_and_written_nowhere(tmp_path, monkeypatch):
     """The target echoes it wherever it can: in errors, ids, times, redirects and its own name."""
     token = "s3cr3t-" + "token" * 4
@@ -458,6 +555,24 @@ def test_a_secret_is_sent_and_written_nowhere(tmp_path, monkeypatch):
             content = gzip.decompress(content)
         assert token.encode() not in content, path
     assert any(b"[redacted]" in path.read_bytes() for path in written)
+
+
+def test_an_id_of_the_dataset_is_no_secret_and_an_unknown_one_may_be(
+    open_http, make, fiqa, monkeypatch
+):
+    """A header's value is a part of good ids; another is echoed where ids stand, and in a failure."""
+    one, known = make(**USUAL), sorted(fiqa.corpus)[:3]
+    monkeypatch.setenv("TENANT", known[0][:4])
+    monkeypatch.setenv("KEY", "s3cr3t-key-0123456789")
+    headers = {"X-Tenant": "${env:TENANT}", "Authorization": "Bearer ${env:KEY}"}
+    ids = [*known, "d-s3cr3t-key-0123456789", "e-s3cr3t-key-0123456789"]
+    answers = iter([{"items": [{"doc_id": i} for i in ids]}, {"items": "x" * 85 + ids[-1]}])
+    with serving(lambda _r: (200, next(answers))) as service:
+        runner = open_http(service.url, [one], headers=headers)
+        good, bad = runner.evaluate([one], QUERIES[:2])
+    assert good.ranking == (*known, "d-[redacted]", "e-[redacted]")
+    assert bad.failure.reason == "no_items"
+    assert "s3cr" not in bad.failure.message
 
 
 def test_repetitions_count_in_the_limit_of_requests(tmp_path, fiqa):
