@@ -124,3 +124,32 @@ def test_a_fork_takes_over_no_failure(lab):
     assert failed
     assert outcome.report.failures == {}
     assert len(again.calls) == len(failed)
+
+
+class Mute(Outage):
+    """An outage in which the runner cannot say what it measures either."""
+
+    def fails(self, config_id, query_id):
+        failed = super().fails(config_id, query_id)
+        self.target.index = None if failed else "1"
+        return failed
+
+
+@pytest.mark.parametrize("at", [1, 9, 36])
+def test_what_the_runner_could_not_say_in_an_outage_is_no_change(lab, undisturbed, told, at):
+    first = lab.run(Mute(at))
+    assert {job.comparable for job in first.report.jobs} >= {None}
+    outcome, _ = lab.resume(first.run_id)
+    found, wanted = told(outcome), told(undisturbed.outcome)
+    assert (found.pop("requests") > wanted.pop("requests"), found) == (True, wanted)
+    assert outcome.report.published
+    assert not [warning for warning in outcome.report.warnings if "index" in warning]
+
+
+def test_an_index_that_was_another_for_a_while_stays_on_record(lab, doomed):
+    """It is the first one again when the run is resumed, but what the other one answered is kept."""
+    runner = doomed(at=36)
+    runner.target.failing = lambda _c, _q: bool(setattr(runner.target, "index", "2"))
+    first = lab.run(runner)
+    assert first.report.status == "cancelled"
+    assert lab.resume(first.run_id)[0].report.published is False
