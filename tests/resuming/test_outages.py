@@ -153,3 +153,13 @@ def test_an_index_that_was_another_for_a_while_stays_on_record(lab, doomed):
     first = lab.run(runner)
     assert first.report.status == "cancelled"
     assert lab.resume(first.run_id)[0].report.published is False
+
+
+def test_a_target_that_is_still_away(lab, undisturbed, told):
+    first = lab.run(Outage(9))
+    again, runner = lab.resume(first.run_id, StubRunner(StubTarget(healthy=False)))
+    assert (again.report.error["type"], again.exit_code, runner.calls) == ("health", 3, [])
+    assert replayed(lab, first.run_id) == []
+    outcome, _ = lab.resume(first.run_id)
+    found, wanted = told(outcome), told(undisturbed.outcome)
+    assert (found.pop("requests") > wanted.pop("requests"), found) == (True, wanted)
