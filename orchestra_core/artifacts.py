@@ -21,8 +21,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from orchestra_core.errors import InvalidName, StorageError
+from orchestra_core.temporaries import temporary_file, temporary_folder
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+RESERVED = frozenset({"events", "memory", "service", "imports", "winners.final.json", "latest"})
+"""What no run may be called: folders and files of all runs together, and the word for the newest."""
 
 
 def check_name(name: str, what: str = "name") -> str:
@@ -33,6 +36,14 @@ def check_name(name: str, what: str = "name") -> str:
             hint="Use letters, digits, '_', '-' and '.'; no '/', no '..', at most 200 characters.",
         )
     return name
+
+
+def check_run_id(run_id: str) -> str:
+    """The id itself when a run may be called that, else raises InvalidName."""
+    if run_id in RESERVED:
+        hint = f"Choose another; taken are {', '.join(sorted(RESERVED))}."
+        raise InvalidName(f"no run can be called '{run_id}'", hint=hint)
+    return check_name(run_id, "run id")
 
 
 def make_run_id(name: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
@@ -89,18 +100,14 @@ def write_atomic(path: Path, data: bytes) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """`write_atomic` for content that comes in parts; an error leaves the file as it was."""
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
     with storage_errors(path):
         _make_folder(path.parent)
-        try:
-            with temporary.open("xb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
+        with temporary_file(path) as (temporary, stream):
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
             temporary.replace(path)
             sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -127,18 +134,14 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     if _content(folder) == files:
         return
-    temporary = folder.with_name(f".{folder.name[:180]}.{secrets.token_hex(4)}.tmp")
     with storage_errors(folder):
-        try:
-            _make_folder(folder.parent)
-            temporary.mkdir()
+        _make_folder(folder.parent)
+        with temporary_folder(folder) as temporary:
             for name, data in files.items():
                 (temporary / name).write_bytes(data)
             if folder.exists():  # a folder with files can't be replaced by rename
                 shutil.rmtree(folder)
             temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _content(folder: Path) -> dict[str, bytes]:
@@ -178,6 +181,10 @@ def _make_folder(folder: Path) -> None:
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
+
+
+def _is_run_id(name: str) -> bool:
+    return bool(_SAFE.fullmatch(name)) and name not in RESERVED
 
 
 @contextmanager
@@ -240,7 +247,7 @@ class Home:
 
     def journal(self, run_id: str) -> Path:
         """`reports/events/<run_id>.jsonl`."""
-        return self.reports / "events" / f"{check_name(run_id, 'run id')}.jsonl"
+        return self.reports / "events" / f"{check_run_id(run_id)}.jsonl"
 
     def lock(self, run_id: str) -> Path:
         """`reports/events/<run_id>.lock`, there while a process carries the run."""
@@ -253,11 +260,11 @@ class Home:
 
     def units(self, run_id: str) -> Path:
         """`.runs/<run_id>/units/`, the results of the run's units under their content's hash."""
-        return self.root / self.runs_dir / check_name(run_id, "run id") / "units"
+        return self.root / self.runs_dir / check_run_id(run_id) / "units"
 
     def memory(self, run_id: str) -> Path:
         """`reports/memory/<run_id>.json`."""
-        return self.reports / "memory" / f"{check_name(run_id, 'run id')}.json"
+        return self.reports / "memory" / f"{check_run_id(run_id)}.json"
 
     def job(self, job_id: str) -> Path:
         """`.runs/<job_id>/`."""
@@ -265,11 +272,15 @@ class Home:
 
     def order(self, run_id: str) -> Path:
         """`reports/service/<run_id>/`, what the service was asked for and its worker's output."""
-        return self.reports / "service" / check_name(run_id, "run id")
+        return self.reports / "service" / check_run_id(run_id)
+
+    def origin(self, run_id: str) -> Path:
+        """`reports/imports/<run_id>.json`, there for a run that was imported."""
+        return self.reports / "imports" / f"{check_run_id(run_id)}.json"
 
     def report_folder(self, run_id: str) -> ArtifactFolder:
         """`reports/<run_id>/`, for reporters."""
-        return ArtifactFolder(self.reports / check_name(run_id, "run id"), self.root)
+        return ArtifactFolder(self.reports / check_run_id(run_id), self.root)
 
     def relative(self, path: Path) -> str:
         """A path as artifacts are named: relative to the home folder."""
@@ -278,7 +289,7 @@ class Home:
     def run_ids(self) -> list[str]:
         """Ids of every run that has begun here, oldest name first."""
         found = (path.stem for path in (self.reports / "events").glob("*.jsonl"))
-        return sorted(run_id for run_id in found if _SAFE.fullmatch(run_id) and self.has_run(run_id))
+        return sorted(run_id for run_id in found if _is_run_id(run_id) and self.has_run(run_id))
 
     def has_run(self, run_id: str) -> bool:
         """Whether a run of that id has begun: a journal without a byte is no run."""

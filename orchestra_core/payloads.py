@@ -73,8 +73,9 @@ class RunnerRequest(Payload):
     left_s: Callable[[], float] = unlimited
     """Seconds until the stage or the run must be over; ask again before each request."""
     runs_dir: Path | None = None
-    """Where the jobs lie; a target that writes files may have a folder of its own in there. None: only
-    `cache_dir` is there to write to."""
+    """Where the jobs lie; a target that writes files may have a folder of its own in there, called
+    `make_run_id(…)`. If its health's details say so as `runs_in`, it goes when `orchestra gc` removes
+    the run. None: only `cache_dir` is there to write to."""
 
     def open_door(self) -> Door:
         """The way to the network: its policy, limits and repetitions are those of the experiment.
@@ -213,6 +214,8 @@ class PolicyReceipt:
     """JSON values that the same plugin needs to roll back; what `intend` was told when empty."""
     changed: bool = True
     """False: it was in force already."""
+    place: str = ""
+    """Where it stands, for people; policies at different places stand side by side."""
 
 
 @dataclass(frozen=True)

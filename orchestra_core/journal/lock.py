@@ -8,6 +8,7 @@ import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 from orchestra_core.artifacts import lock_file, storage_errors
 from orchestra_core.errors import RunInUse
@@ -82,12 +83,24 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def holder_of(path: Path) -> int | None:
+    """The process of this machine that holds the run whose lock that is; None when nobody does."""
+    holder = _written(path) if is_locked(path) else {}
+    pid = holder.get("pid")
+    return pid if isinstance(pid, int) and holder.get("host") == platform.node() else None
+
+
+def _written(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def in_use(path: Path) -> RunInUse:
     """The error that names the holder of a lock."""
-    try:
-        holder = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        holder = {}
+    holder = _written(path)
     who = f"process {holder['pid']} on {holder['host']}" if holder else "another process"
     return RunInUse(
         f"{who} is running it",

@@ -56,10 +56,6 @@ class Past:
     """Keys of units that were begun, and have no end that counts."""
     deaths: Counter[str] = field(default_factory=Counter)
     """Unit key → how often the process died while the unit was being asked."""
-    applied: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Plugin → what it said when it applied its policy, unless that was rolled back."""
-    intended: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Plugin → what it needs to undo what it may have applied, until that was undone."""
     unwell: Mapping[str, Any] | None = None
     """What HEALTH_FAIL says, if that ended the last sitting."""
     requests_in_vain: int = 0
@@ -170,19 +166,6 @@ class Past:
     def _add_job(self, event: Event) -> None:
         self._jobs[event.payload["job_id"]] = event
 
-    def _add_intent(self, event: Event) -> None:
-        if "undo" in event.payload:
-            self.intended[event.payload["plugin"]] = event.payload["undo"]
-
-    def _add_policy(self, event: Event) -> None:
-        self.applied[event.payload["plugin"]] = event.payload
-        self.intended[event.payload["plugin"]] = event.payload["undo"]
-
-    def _drop_policy(self, event: Event) -> None:
-        self.applied.pop(event.payload["plugin"], None)
-        if event.payload["undone"]:
-            self.intended.pop(event.payload["plugin"], None)
-
     def _lose(self, event: Event) -> None:
         payload = event.payload
         key = payload["unit"]
@@ -222,9 +205,6 @@ _FILING: dict[EventType, Callable[[Past, Event], None]] = {
     **dict.fromkeys(ENDINGS, Past._end),  # noqa: SLF001
     **dict.fromkeys(JOBS, Past._add_job),  # noqa: SLF001
     EventType.HEALTH_FAIL: Past._end_unwell,  # noqa: SLF001
-    EventType.POLICY_INTENT: Past._add_intent,  # noqa: SLF001
-    EventType.POLICY_APPLIED: Past._add_policy,  # noqa: SLF001
-    EventType.POLICY_ROLLED_BACK: Past._drop_policy,  # noqa: SLF001
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -100,13 +100,10 @@ class Recorder:
         """What the journal says already of a job, where that is of more queries."""
         return self.past.fuller_job(job_id, queries) if self.past else None
 
-    def applied_policy(self, plugin: str) -> Mapping[str, Any] | None:
-        """What POLICY_APPLIED says of a plugin whose policy is in force already."""
-        return self.past.applied.get(plugin) if self.past else None
-
-    def intended_policy(self, plugin: str) -> Mapping[str, Any] | None:
-        """What a plugin said it needs to undo its policy, before it may have applied it."""
-        return self.past.intended.get(plugin) if self.past else None
+    @property
+    def earlier_policies(self) -> Sequence[Mapping[str, Any]]:
+        """What the journal said of policies before this sitting."""
+        return self.past.state.policies if self.past else ()
 
     def refold(self) -> None:
         """Fold the state anew from the file, after an interrupt that may have come between the two."""
