@@ -207,8 +207,6 @@ def _compare_events(ledger: Ledger, home: Home, past: Past, derived: _Derived) -
             ledger.missing(file, lost)
         return
     for event in recorded.values():
-        if not finished and event.event_type in JOBS:
-            continue  # of a step whose failures are asked again, or cut short in another sitting
         ledger.differs(file, f"{event.event_type} · line {event.seq}", dict(event.payload), ABSENT)
 
 

@@ -66,6 +66,8 @@ def stands(event: Event, step: Step) -> bool:
     payload = event.payload
     if event.event_type == EventType.REFLECTION_DECISION:
         return (payload["stage"], payload["rung"]) != step
+    if event.event_type in {EventType.JOB_DONE, EventType.JOB_FAILED}:
+        return bool(payload["stage"] != step[0])
     if event.event_type == EventType.GRID_RUNG_DONE:
         return ("grid", payload["rung"]) != step
     return event.event_type != EventType.VERDICT or step[0] != "ab"
