@@ -21,7 +21,7 @@ from orchestra_core.evaluation.metrics import Scorer, metric_names
 from orchestra_core.journal.events import Event
 from orchestra_core.journal.log import JournalWriter
 from orchestra_core.journal.memory import open_journal
-from orchestra_core.journal.past import JOBS, Past, read_past
+from orchestra_core.journal.past import ANEW, JOBS, Past, read_past
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.journal.reporting import build_report, plan_of
 from orchestra_core.journal.state import RunState
@@ -122,7 +122,7 @@ class _Stage:
             plan=self.plan,
             dataset=self.dataset,
             description=self.calls.describe_runner(started["runner"], request),
-            runner=RecordedRunner(started["fingerprint"]),
+            runner=RecordedRunner(started["fingerprint"], partial(_was_well, self.past, recorder)),
             units=units,
             calls=self.calls,
             recorder=recorder,
@@ -172,8 +172,16 @@ def _derive(stage: _Stage, ledger: Ledger) -> _Derived:
     return found
 
 
+def _was_well(past: Past, recorder: Recorder) -> bool:
+    """Whether the target was well when the run had come this far."""
+    if past.unwell is None or any(past.units.values()):
+        return True
+    return recorder.state.step != (past.unwell.get("stage"), past.unwell.get("rung"))
+
+
 def _note(found: _Derived, past: Past, event: Event, _state: RunState) -> None:
-    found.events.append((event, _untaken(past)))
+    if event.event_type not in ANEW:
+        found.events.append((event, _untaken(past)))
 
 
 def _untaken(past: Past) -> int:

@@ -33,15 +33,12 @@ def apply(run_id: str, request: Request, as_json: bool) -> None:
     already is not written again. If any cannot be verified, all are rolled back.
     """
     from orchestra_core.applying import apply_published
-    from orchestra_core.cli.carrying import terminating
     from orchestra_core.cli.options import find_run
     from orchestra_core.session import open_session
 
     session = open_session(request)
     _, found = find_run(run_id, session.home.root)
-    with terminating():
-        rows = apply_published(session, found)
-    _tell(rows, as_json=as_json)
+    _tell(apply_published(session, found), as_json=as_json)
 
 
 @command.command()
@@ -55,15 +52,12 @@ def rollback(run_id: str, request: Request, as_json: bool) -> None:
     run's policy is in force, and where somebody else has put another policy there since.
     """
     from orchestra_core.applying import roll_back_published
-    from orchestra_core.cli.carrying import terminating
     from orchestra_core.cli.options import find_run
     from orchestra_core.session import open_session
 
     session = open_session(request)
     _, found = find_run(run_id, session.home.root)
-    with terminating():
-        rows = roll_back_published(session, found)
-    _tell(rows, as_json=as_json)
+    _tell(roll_back_published(session, found), as_json=as_json)
 
 
 @command.command()

@@ -26,7 +26,7 @@ from orchestra_core.journal.units import Step, stands
 UNITS = frozenset({EventType.UNIT_DONE, EventType.UNIT_FAILED})
 ENDINGS = frozenset({EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.RUN_CANCELLED})
 JOBS = frozenset({EventType.JOB_DONE, EventType.JOB_FAILED})
-_ANEW = frozenset(
+ANEW = frozenset(
     {
         *ENDINGS,
         *(t for t in EventType if t.endswith("_FAILED") and t not in JOBS),
@@ -56,6 +56,8 @@ class Past:
     """Keys of units that were begun, and have no end that counts."""
     deaths: Counter[str] = field(default_factory=Counter)
     """Unit key → how often the process died while the unit was being asked."""
+    unwell: Mapping[str, Any] | None = None
+    """What HEALTH_FAIL says, if that ended the last sitting."""
     requests_in_vain: int = 0
     """Sent for units that failed and are asked again, or that were lost."""
     cost_in_vain: float = 0.0
@@ -72,7 +74,7 @@ class Past:
 
     def take(self, event_type: EventType, payload: Mapping[str, Any]) -> Event | None:
         """The recorded event that says the same, or None. Raises RunChanged when it says otherwise."""
-        if event_type in _ANEW:
+        if event_type in ANEW:
             return None
         if found := self._events.get(_canonical(event_type, payload)):
             event = found.popleft()
@@ -126,7 +128,7 @@ class Past:
             self.end_unit(payload.get("unit"), place)
         if kind in _FILING:
             _FILING[kind](self, event)
-        if kind not in _ANEW:
+        if kind not in ANEW:
             self._events[_canonical(kind, payload)].append(event)
             self._slots[_slot(kind, payload)] += 1
 
@@ -158,6 +160,9 @@ class Past:
         self.unfinished |= self._open
         self._open.clear()  # interrupted, but it killed nobody
 
+    def _end_unwell(self, event: Event) -> None:
+        self.unwell = event.payload
+
     def _add_job(self, event: Event) -> None:
         self._jobs[event.payload["job_id"]] = event
 
@@ -171,6 +176,7 @@ class Past:
 
     def begin_again(self) -> None:
         """What a resumption means: units under way have died with it, failed ones are asked again."""
+        self.unwell = None
         self.deaths.update(self._open)
         self.unfinished |= self._open
         self._open.clear()
@@ -198,6 +204,7 @@ _FILING: dict[EventType, Callable[[Past, Event], None]] = {
     EventType.UNIT_LOST: Past._lose,  # noqa: SLF001
     **dict.fromkeys(ENDINGS, Past._end),  # noqa: SLF001
     **dict.fromkeys(JOBS, Past._add_job),  # noqa: SLF001
+    EventType.HEALTH_FAIL: Past._end_unwell,  # noqa: SLF001
 }
 
 

@@ -82,7 +82,7 @@ class RunState:
     step: Step | None = None
     """The (stage, rung) that has begun and not ended."""
     failed_units: list[FailedUnit] = field(default_factory=list)
-    """Units of that step that gave no answer at all: a resumed run asks them again."""
+    """Units of that step in which a request failed: a resumed run asks them again."""
 
     def apply(self, event: Event) -> None:
         """Take in one event; unknown ones only count."""
@@ -263,15 +263,6 @@ def _artifact(state: RunState, event: Event) -> None:
 
 def _job(state: RunState, event: Event) -> None:
     state.jobs[event.payload["job_id"]] = event.payload
-    if told := changed_index(event.payload):
-        state.warnings += [told] if told not in state.warnings else []
-
-
-def changed_index(job: Payload) -> str:
-    """Why a job compares with none of another index, as a sentence; empty when it does."""
-    if job.get("comparable", True):
-        return ""
-    return f"the index changed during the run ({job['not_comparable_because']})"
 
 
 def _verdict(state: RunState, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""What a unit's end says: what it cost, whether it failed as a whole, and whether that still stands."""
+"""What a unit's end says: what it cost, whether it failed in part, and whether that still stands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUARANTINED = "quarantined"
 
 
 class FailedUnit(NamedTuple):
-    """A unit that gave no answer at all; its error stands in the journal."""
+    """A unit of which a request failed; its error stands in the journal."""
 
     seq: int
     """Of the event that says so."""
@@ -56,19 +56,9 @@ def paid(payload: Payload) -> float:
 
 
 def has_failed(payload: Payload) -> bool:
-    """Whether a unit gave no answer at all, and may be asked again."""
+    """Whether a request of a unit failed, and it may be asked again: unless it ended its process."""
     failures = payload["failures"]
-    return sum(failures.values()) >= evaluations(payload) and may_be_asked_again(payload)
-
-
-def may_be_asked_again(payload: Payload) -> bool:
-    """Whether a unit that failed may: not one that ended its process again and again."""
-    return "unit" in payload and QUARANTINED not in payload["failures"]
-
-
-def evaluations(payload: Payload) -> int:
-    """How many (configuration, query) pairs a unit's event stands for; if all failed, it has failed."""
-    return int(payload["configurations"] * payload["queries"])
+    return bool(failures) and "unit" in payload and QUARANTINED not in failures
 
 
 def stands(event: Event, step: Step) -> bool:
@@ -76,6 +66,8 @@ def stands(event: Event, step: Step) -> bool:
     payload = event.payload
     if event.event_type == EventType.REFLECTION_DECISION:
         return (payload["stage"], payload["rung"]) != step
+    if event.event_type in {EventType.JOB_DONE, EventType.JOB_FAILED}:
+        return bool(payload["stage"] != step[0])
     if event.event_type == EventType.GRID_RUNG_DONE:
         return ("grid", payload["rung"]) != step
     return event.event_type != EventType.VERDICT or step[0] != "ab"

@@ -7,6 +7,7 @@ together, so that a run of many costs few syncs and a kill loses at most `AT_RIS
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -51,6 +52,12 @@ class Earlier:
     past: Past
     results: ResultFolder
 
+    def take_answered(self, key: str) -> Event | None:
+        """The end of a unit whose every request was answered."""
+        while (event := self.past.take_unit(key)) is not None and event.payload["failures"]:
+            pass
+        return event
+
 
 @dataclass
 class UnitSource:
@@ -69,6 +76,7 @@ class UnitSource:
     """`tried`: only what failed or was interrupted before. `nothing`: only what is stored is given."""
     _waiting: list[tuple[Payload, Sequence[Item]]] = field(default_factory=list)
     _at_risk_s: float = 0.0
+    _failures: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._last: Event | None = None
@@ -134,6 +142,14 @@ class UnitSource:
             (EventType.UNIT_DONE, {**payload, "result": file.name}) for payload, _ in waiting
         )
 
+    def take_failures(self) -> Counter[str]:
+        """Reason → count of what failed as it was asked, since this was called last.
+
+        When nothing may be asked, what is stored stands for it.
+        """
+        failures, self._failures = self._failures, Counter()
+        return failures
+
     def _stored(self, key: str, about: Payload, kind: type[Seen]) -> tuple[Seen, ...] | None:
         """What is on record of a unit, here or in an earlier run; empty for one that failed."""
         while (event := self.past.take_unit(key)) is not None:
@@ -145,9 +161,10 @@ class UnitSource:
                 self._lose(event, error)
                 continue
             self._last = event
+            if self.asks == "nothing":
+                self._failures.update(event.payload["failures"])
             return items
-        event = self.earlier.past.take_unit(key) if self.earlier else None
-        if self.earlier is None or event is None or event.event_type != EventType.UNIT_DONE:
+        if self.earlier is None or (event := self.earlier.take_answered(key)) is None:
             return None
         try:
             items = _read(event, self.earlier.results, kind)
@@ -202,12 +219,14 @@ class UnitSource:
             self.recorder.record(EventType.RUNNER_TIMEOUT, {"error": error})
         figures = _figures(key, observations, result.seconds)
         self.recorder.record(EventType.UNIT_FAILED, {**about, **figures, "error": error})
+        self._failures.update(figures["failures"])
         self._spend({**about, **figures})
         return observations
 
     def _keep(self, key: str, about: Payload, items: Sequence[Item], seconds: float) -> None:
         payload = {**about, **_figures(key, items, seconds)}
         self._waiting.append((payload, items))
+        self._failures.update(payload["failures"])
         self._at_risk_s += seconds
         self._spend(payload)
         if self._at_risk_s >= AT_RISK_S:

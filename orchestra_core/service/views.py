@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestra_core.artifacts import Home
 from orchestra_core.journal.reporting import told_events
+from orchestra_core.journal.sameness import warnings_of
 from orchestra_core.journal.state import RunState
 from orchestra_core.service.following import Follower
 from orchestra_core.service.orders import Order
@@ -51,7 +52,7 @@ def status_view(follower: Follower, standing: Standing) -> dict[str, Any]:
         "retries": state.retries,
         "cost_usd": state.cost_usd,
         "failures": dict(state.failures),
-        "warnings": list(state.warnings),
+        "warnings": warnings_of(state),
         "error": _error(state, order),
         "bad_lines": follower.reader.bad_lines,
         "artifacts": list(state.artifacts),
