@@ -35,6 +35,14 @@ def fingerprint_of(
     }
 
 
+def with_measured(started: Print, healthy: Print) -> Print:
+    """RUN_STARTED's payload with the runner's fingerprint, as HEALTH_OK said it first."""
+    known, told = started.get("fingerprint", {}), healthy.get("fingerprint")
+    if not started or not told or "target" in known:
+        return started
+    return {**started, "fingerprint": {**told, **known}}
+
+
 def dataset_differences(one: Print, other: Print) -> list[str]:
     """What differs of two runs' datasets, part by part; a part that neither knows does not."""
     first, second = one.get("dataset", {}), other.get("dataset", {})

@@ -289,9 +289,11 @@ class Executor(Protocol):
     def run(
         self, units: Sequence[Unit], evaluate: Callable[[Unit], UnitResult]
     ) -> Iterator[UnitResult]:
-        """One result per unit, in any order; `evaluate` never raises.
+        """One result per unit, in any order.
 
-        A unit that exceeds `unit_timeout_s` yields a result with an error instead of blocking.
+        A runner's errors are in the results; whatever `evaluate` raises besides (the disk is full, the
+        user interrupts) must reach whoever takes the results. A unit that exceeds `unit_timeout_s`
+        yields a result with an error instead of blocking.
         """
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, now
+from orchestra_core.journal.forking import made_anew_in_children
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.past import Past
 from orchestra_core.journal.skimming import skim
@@ -35,6 +36,7 @@ class Recorder:
         self._writer = writer
         self._listeners = list(listeners)
         self._lock = threading.RLock()
+        made_anew_in_children(self)
 
     def record(self, event_type: EventType, payload: Mapping[str, Any] | None = None) -> None:
         """Write one event. Raises StorageError; then the state is unchanged."""
@@ -67,6 +69,10 @@ class Recorder:
             self.record(event_type, payload)
         except StorageError:
             self.state.apply(Event(0, self.run_id, event_type, payload, now()))
+
+    def after_fork(self) -> None:
+        """Another of the parent's threads may have held the lock."""
+        self._lock = threading.RLock()
 
     def restore(self, event: Event) -> None:
         """Take in what the journal says already."""

@@ -16,7 +16,7 @@ from orchestra_core.errors import RunCancelled, StorageError
 from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.past import Past
 from orchestra_core.journal.recorder import Recorder
-from orchestra_core.journal.state import QUARANTINED
+from orchestra_core.journal.units import QUARANTINED, sent
 from orchestra_core.observation import Failure, LatencySample, Observation, Query, Unit, UnitResult
 from orchestra_core.payloads import Executor
 from orchestra_core.plan import Configuration, Plan
@@ -128,25 +128,43 @@ class UnitSource:
 
     def _stored(self, key: str, about: Payload, kind: type[Seen]) -> tuple[Seen, ...] | None:
         """What is on record of a unit, here or in an earlier run; empty for one that failed."""
-        if (event := self.past.take_unit(key)) is not None:
-            items = _read(event, self._results, kind)
-            self._last = event
+        while (event := self.past.take_unit(key)) is not None:
             self.recorder.restore(event)
             self._spend(event.payload)
+            try:
+                items = _read(event, self._results, kind)
+            except StorageError as error:
+                self._lose(event, error)
+                continue
+            self._last = event
             return items
         event = self.earlier.past.take_unit(key) if self.earlier else None
         if self.earlier is None or event is None or event.event_type != EventType.UNIT_DONE:
             return None
-        items = _read(event, self.earlier.results, kind)
+        try:
+            items = _read(event, self.earlier.results, kind)
+        except StorageError:
+            return None  # it does not hold here
         self._keep(key, {**about, "reused_from": self.earlier.run_id}, items, 0.0)
         return items
+
+    def _lose(self, event: Event, error: StorageError) -> None:
+        """Say that a result is gone, so that its unit is asked again."""
+        if self.asks == "nothing":
+            raise error
+        told = dict(event.payload)
+        told["sent"] = sent(told)
+        kept = ("stage", "rung", "kind", "requests", "sent", "cost_usd", "failures", "unit", "result")
+        payload = {**{name: told[name] for name in kept}, "error": error.as_payload()}
+        self.recorder.record(EventType.UNIT_LOST, payload)
+        self.past.lose_unit(event)
 
     def _stored_failure(self, unit: Unit) -> tuple[Observation, ...]:
         payload = self._last.payload if self._last else {}
         return failed_observations(_failed_as(unit, payload))
 
     def _check_may_ask(self, key: str) -> None:
-        if self.asks == "anything" or (self.asks == "tried" and key in self.past.attempted):
+        if self.asks == "anything" or (self.asks == "tried" and key in self.past.unfinished):
             return
         if self.asks == "tried":
             hint = f"Go on with all of it: orchestra resume {self.recorder.run_id}"
