@@ -57,6 +57,7 @@ def _schemathesis(served: Served, examples: int) -> tuple[int, int]:
     report = served.home / "schemathesis.har"
     command = [str(script), "run", f"http://127.0.0.1:{served.port}/openapi.json", "--no-color"]
     command += ["--max-examples", str(examples), "--checks", "not_a_server_error", "--seed", "1"]
+    command += ["--exclude-operation-id", "readyz"]  # its 503 says that the queue is full, and it is
     command += ["--report-har-path", str(report), "--suppress-health-check", "all"]
     done = subprocess.run(
         [*command, "--request-timeout", "60"],
@@ -99,8 +100,8 @@ BENCHMARK = Benchmark(
     name="service_hostile",
     claim="10,000 hostile or malformed requests: no server error, nothing from outside of the home "
     "folder, and the service is healthy afterwards.",
-    how="schemathesis over the whole OpenAPI, with data that fits it and data that does not, then "
-    "requests drawn with a fixed seed from tables of paths, hosts, methods, headers and bodies, over "
-    "plain sockets. A canary file lies beside the home folder.",
+    how="schemathesis over the whole OpenAPI but `/readyz`, which is asked at the end, with data that "
+    "fits it and data that does not, then requests drawn with a fixed seed from tables of paths, hosts, "
+    "methods, headers and bodies, over plain sockets. A canary file lies beside the home folder.",
     measure=measure,
 )

@@ -82,7 +82,7 @@ class Overrides(StrictModel):
         | None
     ) = None
     """A number: the grid's queries, and the most that smoke asks."""
-    concurrency: Annotated[int, Field(ge=1, le=64)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=256)] | None = None
 
 
 class RunBody(StrictModel):

@@ -29,6 +29,7 @@ ARTIFACT_POLICY = (
     "style-src 'unsafe-inline'; img-src data:"
 )
 """A run's files come from plugins: a page among them runs apart, and reaches nothing."""
+_NUMBER = "[0-9]{1,16}"
 _KEY = re.compile(r"[!-~]{1,255}")
 _KEY_TOLD = "an Idempotency-Key has 1 to 255 visible ASCII characters"
 _TEXTS = {".jsonl": "application/x-ndjson", ".md": "text/markdown; charset=utf-8", ".log": "text/plain"}
@@ -173,7 +174,7 @@ async def events(
     run_id: RunQuery,
     service: ServiceHere,
     after: Annotated[int, Query(ge=0, le=2**53, description="The last event already known")] = 0,
-    last_event_id: Annotated[str | None, Header(max_length=40)] = None,
+    last_event_id: Annotated[str | None, Header(json_schema_extra={"pattern": f"^{_NUMBER}$"})] = None,
 ) -> Response:
     """A run's journal as it is written; a client that sends Last-Event-ID goes on from there."""
     if last_event_id is not None:
@@ -235,7 +236,7 @@ async def metrics(request: Request) -> Response:
 
 def _number(last_event_id: str) -> int:
     """The number of the event that a client saw last. Raises InvalidPlace."""
-    if not re.fullmatch(r"[0-9]{1,16}", last_event_id):
+    if not re.fullmatch(_NUMBER, last_event_id):
         told = "Last-Event-ID is not the number of an event"
         raise InvalidPlace(told, hint="Send the id of the last event that came, or leave it out.")
     return int(last_event_id)

@@ -291,11 +291,12 @@ class Service:
 
     def _unbegun_row(self, order: Order) -> dict[str, Any]:
         follower = Follower(order.run_id, self.home.journal(order.run_id))
-        nothing = dict.fromkeys(("started_at", "ended_at", "verdict", "winner"))
+        nothing = dict.fromkeys(("started_at", "verdict", "winner"))
         return {
             **nothing,
             "run_id": order.run_id,
             "name": order.name,
+            "ended_at": order.cancelled_at,
             "dataset": "",
             "published": False,
             "status": self.pool.standing(follower).status,

@@ -37,7 +37,7 @@ def status_view(follower: Follower, standing: Standing) -> dict[str, Any]:
         "times": {
             "queued_at": order.created_at if order else None,
             "started_at": state.started_at or None,
-            "ended_at": state.ended_at,
+            "ended_at": state.ended_at or _given_up_at(standing),
             "last_event_at": state.last_event_at or None,
         },
         "best": best,
@@ -58,6 +58,12 @@ def status_view(follower: Follower, standing: Standing) -> dict[str, Any]:
         "artifacts": list(state.artifacts),
         "links": links_of(run_id),
     }
+
+
+def _given_up_at(standing: Standing) -> str | None:
+    """When a run was cancelled that never began."""
+    order = standing.order
+    return order.cancelled_at if order and standing.status == "cancelled" else None
 
 
 def _stages(state: RunState, status: str) -> Iterator[tuple[str, dict[str, Any]]]:

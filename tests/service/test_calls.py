@@ -162,6 +162,7 @@ def test_a_full_queue_says_when_to_come_back(serve, held):
     assert served.get("/readyz").status_code == 503
     cancelled = served.post("/orchestrate/cancel", {"run_id": runs[1]})
     assert (cancelled.status_code, cancelled.json()["status"]) == (202, "cancelled")
+    assert cancelled.json()["times"]["ended_at"]
     assert served.status(runs[2])["queue_position"] == 1
     assert served.get("/readyz").json() == {"status": "ok", "running": 1, "queued": 1}
     assert served.post("/orchestrate/run", {"again": True}).status_code == 202

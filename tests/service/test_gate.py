@@ -154,7 +154,7 @@ def test_json_that_can(served):
     [{"mode": "all"}, {"mod": "full"}, {"collection": "../x"}, {"collection": 3},
      {"overrides": {"k": 1}},
      {"overrides": {"sample": 0}}, {"overrides": {"alpha": []}}, {"overrides": {"alpha": [0.1] * 101}},
-     {"overrides": {"concurrency": 65}}, {"preset": "huge"}, {"dry_run": "yes"}, {"experiment": []},
+     {"overrides": {"concurrency": 257}}, {"preset": "huge"}, {"dry_run": "yes"}, {"experiment": []},
      {"overrides": {"top_k": {"a": 1}}}, {"again": 1}],
     ids=json.dumps,
 )  # fmt: skip
