@@ -24,15 +24,16 @@ INTERLEAVE = 10
 def run(context: RunContext) -> None:
     """Compare, and record the VERDICT. Raises BudgetExhausted, HealthFailed, StatisticsError."""
     baseline, challenger = context.baseline_and(context.recorder.state.leader)
+    same = baseline.config_id == challenger.config_id
     context.recorder.record(
         EventType.AB_STARTED,
         {
             "baseline": baseline.config_id,
             "challenger": challenger.config_id,
-            "evaluations": 2 * len(context.plan.stage("ab").rungs[0]),
+            "evaluations": 0 if same else 2 * len(context.plan.stage("ab").query_ids),
         },
     )
-    if baseline.config_id == challenger.config_id:
+    if same:
         known = context.recorder.state.jobs.values()
         verdict = nothing_to_compare(context.plan.experiment, baseline.config_id, known)
     else:

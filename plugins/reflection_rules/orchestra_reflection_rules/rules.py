@@ -58,7 +58,7 @@ def plateau(evidence: RungEvidence, settings: Settings) -> Decision | None:
     return Decision(
         kind="early_stop",
         rule="plateau",
-        reason=f"the leader gained {gain:+.4f} over {settings.plateau_rungs} rungs, and all "
+        reason=f"the leader moved by {gain:+.4f} over {settings.plateau_rungs} rungs, and all "
         f"{len(evidence.configurations)} survivors lie within {spread:.4f} of each other",
         figures={"gain": gain, "spread": spread, "epsilon": epsilon},
     )
