@@ -1,4 +1,4 @@
-"""Files that a run leaves: safe names, atomic writes, paths relative to the home folder.
+"""Files that a run leaves: atomic writes, paths relative to the home folder.
 
 Together with `journal`, the only room that writes files.
 """
@@ -9,46 +9,17 @@ import errno
 import fcntl
 import json
 import os
-import re
-import secrets
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from orchestra_core.errors import InvalidName, StorageError
+from orchestra_core.errors import StorageError
+from orchestra_core.names import check_name, check_run_id, is_run_id
 from orchestra_core.temporaries import temporary_file, temporary_folder
-
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
-RESERVED = frozenset({"events", "memory", "service", "imports", "winners.final.json", "latest"})
-"""What no run may be called: folders and files of all runs together, and the word for the newest."""
-
-
-def check_name(name: str, what: str = "name") -> str:
-    """The name itself when it is safe as one part of a path, else raises InvalidName."""
-    if not _SAFE.fullmatch(name) or ".." in name:
-        raise InvalidName(
-            f"{name!r} is not a valid {what}",
-            hint="Use letters, digits, '_', '-' and '.'; no '/', no '..', at most 200 characters.",
-        )
-    return name
-
-
-def check_run_id(run_id: str) -> str:
-    """The id itself when a run may be called that, else raises InvalidName."""
-    if run_id in RESERVED:
-        hint = f"Choose another; taken are {', '.join(sorted(RESERVED))}."
-        raise InvalidName(f"no run can be called '{run_id}'", hint=hint)
-    return check_name(run_id, "run id")
-
-
-def make_run_id(name: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
-    """`<name>-<UTC time>-<random>`; unique even when two runs start in one second."""
-    return f"{name[:40].rstrip('-.')}-{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 @contextmanager
@@ -134,14 +105,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     if _content(folder) == files:
         return
-    with storage_errors(folder):
-        _make_folder(folder.parent)
-        with temporary_folder(folder) as temporary:
-            for name, data in files.items():
-                (temporary / name).write_bytes(data)
-            if folder.exists():  # a folder with files can't be replaced by rename
-                shutil.rmtree(folder)
-            temporary.rename(folder)
+    make_folder(folder.parent)
+    with storage_errors(folder), temporary_folder(folder) as temporary:
+        for name, data in files.items():
+            (temporary / name).write_bytes(data)
+        if folder.exists():  # a folder with files can't be replaced by rename
+            shutil.rmtree(folder)
+        temporary.rename(folder)
 
 
 def _content(folder: Path) -> dict[str, bytes]:
@@ -181,10 +151,6 @@ def _make_folder(folder: Path) -> None:
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
-
-
-def _is_run_id(name: str) -> bool:
-    return bool(_SAFE.fullmatch(name)) and name not in RESERVED
 
 
 @contextmanager
@@ -289,7 +255,7 @@ class Home:
     def run_ids(self) -> list[str]:
         """Ids of every run that has begun here, oldest name first."""
         found = (path.stem for path in (self.reports / "events").glob("*.jsonl"))
-        return sorted(run_id for run_id in found if _is_run_id(run_id) and self.has_run(run_id))
+        return sorted(run_id for run_id in found if is_run_id(run_id) and self.has_run(run_id))
 
     def has_run(self, run_id: str) -> bool:
         """Whether a run of that id has begun: a journal without a byte is no run."""

@@ -12,14 +12,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestra_core.artifacts import Home, check_run_id, remove, storage_errors
-from orchestra_core.errors import InvalidName, RunInUse
+from orchestra_core.artifacts import Home, remove, storage_errors
+from orchestra_core.errors import RunInUse
 from orchestra_core.evaluation.job_files import METRICS, QUERIES, RANKINGS
 from orchestra_core.history import read_history
 from orchestra_core.journal import memory
 from orchestra_core.journal.events import parse_line
 from orchestra_core.journal.lock import RunLock, is_locked
 from orchestra_core.journal.log import JournalReader
+from orchestra_core.names import is_run_id
 from orchestra_core.plan import STAGE_ORDER
 from orchestra_core.temporaries import is_temporary, remove_unheld
 
@@ -143,7 +144,7 @@ def _orphans(home: Home, temporaries: Collection[Path]) -> dict[Owners, list[Pat
     known = {*home.run_ids()}
     patterns = "events/*.lock", "events/*.jsonl", "imports/*.json"
     for path in sorted(path for pattern in patterns for path in home.reports.glob(pattern)):
-        if _is_run_id(path.stem) and path.stem not in known:
+        if is_run_id(path.stem) and path.stem not in known:
             found.setdefault((path.stem,), []).append(path)
     for path in temporaries:
         if (run_id := imported_run(path)) and not is_locked(path):
@@ -158,14 +159,14 @@ def imported_run(place: Path) -> str:
         run_id = (place / IMPORT).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
-    return run_id if _is_run_id(run_id) else ""
+    return run_id if is_run_id(run_id) else ""
 
 
 def _owners_of_folder(path: Path) -> Owners:
     if path.is_symlink() or not path.is_dir() or is_temporary(path):
         return ()
     names = {inner.name for inner in path.iterdir()}
-    if names == {"units"} and _is_run_id(path.name):
+    if names == {"units"} and is_run_id(path.name):
         inner = path / "units"
         ours = inner.is_dir() and all(
             _RESULT.fullmatch(p.name) or is_temporary(p) for p in inner.iterdir()
@@ -182,7 +183,7 @@ def _owners(job_id: str) -> Owners:
         for part in rest:
             found.append(first)
             first = f"{first}-{stage}-{part}"
-    return tuple(sorted(run_id for run_id in found if _is_run_id(run_id)))
+    return tuple(sorted(run_id for run_id in found if is_run_id(run_id)))
 
 
 def _owner(job_id: str, known: Collection[str]) -> str:
@@ -201,13 +202,6 @@ def _scratch(home: Home, run_id: str) -> Iterator[Path]:
         name = event.payload.get("details", {}).get("runs_in") if event else None
         if name in there and (runs / name).is_dir() and not _owners_of_folder(runs / name):
             yield runs / name
-
-
-def _is_run_id(run_id: str) -> bool:
-    try:
-        return bool(check_run_id(run_id))
-    except InvalidName:
-        return False
 
 
 def _needed(home: Home) -> str:

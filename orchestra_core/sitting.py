@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from orchestra_core.artifacts import Home, make_run_id, remove
+from orchestra_core.artifacts import Home, remove
 from orchestra_core.errors import UsageError
 from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.past import Past, read_past
 from orchestra_core.journal.recorder import Listener, Recorder
+from orchestra_core.names import make_run_id
 from orchestra_core.payloads import Executor
 from orchestra_core.plan import Plan
 from orchestra_core.scheduling.budget import Budget

@@ -19,8 +19,6 @@ from typing import Any
 
 from orchestra_core.artifacts import (
     Home,
-    check_name,
-    check_run_id,
     json_bytes,
     make_folder,
     move_into,
@@ -35,6 +33,7 @@ from orchestra_core.history import is_record
 from orchestra_core.housekeeping import IMPORT, evidence_of
 from orchestra_core.journal import memory
 from orchestra_core.journal.lock import RunLock
+from orchestra_core.names import check_name, check_run_id
 from orchestra_core.temporaries import temporary_folder
 
 MOST_BYTES = 4_096_000_000
@@ -221,7 +220,7 @@ def _check_complete(scratch: Home, about: Manifest, lacking: Sequence[str]) -> N
 
 
 def _check_absent(home: Home, run_id: str) -> None:
-    if home.journal(run_id).exists():
+    if home.has_run(run_id):
         hint = "It is not touched. With --home the archive's run goes into another folder."
         raise UsageError(f"run {run_id} is here already", where=str(home.root), hint=hint)
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestra_core.artifacts import check_name, make_run_id
 from orchestra_core.errors import OrchestraError, RunNotFound, nearest
 from orchestra_core.journal import memory
 from orchestra_core.journal.events import now
 from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState
+from orchestra_core.names import check_name, make_run_id
 from orchestra_core.report import Report
 from orchestra_core.service.asking import UNTIL
 from orchestra_core.service.errors import (

@@ -132,7 +132,7 @@ def test_what_a_run_leaves_that_begins_while_gc_looks_stays(finished, orchestra,
 
     def entries(home_, *words):
         found = real(home_, *words)
-        leave(home, "reports/events/new.jsonl", "")
+        leave(home, "reports/events/new.jsonl", "{}\n")
         paths.append(leave(home, f".runs/new/units/{'0' * 64}.jsonl.gz"))
         return found
 
@@ -155,7 +155,7 @@ def test_what_is_taken_up_between_look_and_removal_stays(finished, orchestra, mo
         assert planned.runs == (first,)
         assert len(planned.leftovers) == 3
         held.extend(RunLock(Home(home).lock(run_id)) for run_id in (first, "gone"))
-        leave(home, "reports/events/late.jsonl", "")
+        leave(home, "reports/events/late.jsonl", "{}\n")
         return planned
 
     real = housekeeping.plan_sweep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestra_core.artifacts import make_run_id
+from orchestra_core.names import make_run_id
 from orchestra_fiqa_runner.command.runner import CommandRunner, check_command
 from orchestra_fiqa_runner.settings import FiqaSettings
 
