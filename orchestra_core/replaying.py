@@ -7,6 +7,7 @@ their own; whatever is not what the run recorded is a finding. Nothing is sent.
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -66,6 +67,8 @@ def replay_run(home: Home, run_id: str, calls: HookCalls, *, write: bool = False
         fresh = _derive(_Stage(home, scratch, plan, dataset, calls, past), ledger)
         _compare_events(ledger, home, past, fresh)
         render(build_report(state), scratch.report_folder(run_id), calls)
+        for job_id in past.void_jobs:  # what lies there is written anew when the run goes on
+            shutil.rmtree(scratch.job(job_id), ignore_errors=True)
         DerivedFiles(ledger, home, state, _files(scratch)).compare(write=write)
     check_history(ledger, home, Story(home.relative(home.journal(run_id)), state))
     _check_end(ledger, home)

@@ -56,6 +56,8 @@ class Past:
     """Keys of units that were begun, and have no end that counts."""
     deaths: Counter[str] = field(default_factory=Counter)
     """Unit key → how often the process died while the unit was being asked."""
+    void_jobs: set[str] = field(default_factory=set)
+    """Ids of jobs that were written with failures which are asked again."""
     unwell: Mapping[str, Any] | None = None
     """What HEALTH_FAIL says, if that ended the last sitting."""
     requests_in_vain: int = 0
@@ -165,6 +167,7 @@ class Past:
 
     def _add_job(self, event: Event) -> None:
         self._jobs[event.payload["job_id"]] = event
+        self.void_jobs.discard(event.payload["job_id"])
 
     def _lose(self, event: Event) -> None:
         payload = event.payload
@@ -195,6 +198,7 @@ class Past:
             for event in found:
                 if not stands(event, step):
                     self._slots[_slot(event.event_type, event.payload)] -= 1
+                    self.void_jobs |= {event.payload["job_id"]} if event.event_type in JOBS else set()
             self._events[name] = kept
 
 
