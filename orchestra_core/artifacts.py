@@ -260,7 +260,7 @@ class Home:
     def has_run(self, run_id: str) -> bool:
         """Whether a run of that id has begun: a journal without a byte is no run."""
         try:
-            return self.journal(run_id).stat().st_size > 0
+            return is_run_id(run_id) and self.journal(run_id).stat().st_size > 0
         except OSError:
             return False
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from orchestra_core.fingerprints import with_measured
 from orchestra_core.journal.events import Event, parse_line
 
 WORDS = ("--plugins", "stub_target")
@@ -17,11 +18,12 @@ def runs(finished):
 
 
 def change_start(home, run_id, change):
-    """Rewrite what RUN_STARTED says of what was measured."""
+    """Rewrite what RUN_STARTED and the first HEALTH_OK say of what was measured, as RUN_STARTED's."""
     path = home / "reports" / "events" / f"{run_id}.jsonl"
     head, rest = path.read_bytes().split(b"\n", 1)
     event = parse_line(head)
-    payload = json.loads(json.dumps(event.payload))
+    healthy = next(e for e in map(parse_line, rest.splitlines()) if e.event_type == "HEALTH_OK")
+    payload = json.loads(json.dumps(with_measured(event.payload, healthy.payload)))
     change(payload["fingerprint"])
     line = Event(event.seq, event.run_id, event.event_type, payload, event.created_at).to_line()
     path.write_bytes(line + rest)
