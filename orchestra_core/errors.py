@@ -101,9 +101,14 @@ class InvalidName(UsageError):
 
 
 class AddressRefused(UsageError):
-    """An address is malformed, or not one that the experiment allows to be asked."""
+    """An address is malformed, or not one that the experiment allows to be asked.
+
+    `whole`: the message with all of the address, where it had to be cut. Half a secret is not known for
+    one, so whatever came from a target is redacted in this form.
+    """
 
     code = "address"
+    whole = ""
 
 
 class RunNotFound(UsageError):

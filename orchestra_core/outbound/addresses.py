@@ -116,8 +116,14 @@ def bracketed(host: str) -> str:
 
 def refused(text: str, problem: str, hint: str) -> AddressRefused:
     """The error for an address; credentials are left out of it, what is unprintable is escaped."""
-    shown = _USERINFO.sub("***@", text)[:120].encode("unicode_escape").decode("ascii")
-    return AddressRefused(f"the address '{shown}' {problem}", hint=hint)
+    shown = _USERINFO.sub("***@", text)
+
+    def told(address: str) -> str:
+        return f"the address '{address.encode('unicode_escape').decode('ascii')}' {problem}"
+
+    error = AddressRefused(told(shown[:120]), hint=hint)
+    error.whole = told(shown)
+    return error
 
 
 def _refuse_characters(text: str, shown: str = "") -> None:

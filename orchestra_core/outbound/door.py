@@ -1,6 +1,6 @@
 """The door: one request in, one good reply or one named failure out, whatever lies between.
 
-Each attempt passes in this order: the policy, the peace that the target asked for, the circuit breaker,
+Each attempt passes in this order: the policy, the peace that the target asked for, the circuit breakers,
 a slot, the rate limit, the run's allowance, the transport. Blocking, for use from threads: measured on
 one core that is several times faster than an asynchronous client, and runners are called from threads.
 """
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchestra_core.errors import AddressRefused, RequestFailed
 from orchestra_core.outbound.addresses import Origin, Url, check_target, parse_url
-from orchestra_core.outbound.allowance import Allowance, too_late
-from orchestra_core.outbound.breaker import Breaker
+from orchestra_core.outbound.admission import Admission
+from orchestra_core.outbound.allowance import Allowance
+from orchestra_core.outbound.closing import Closing
 from orchestra_core.outbound.policy import Policy, Route
 from orchestra_core.outbound.redirects import misled, redirected
 from orchestra_core.outbound.replies import REDIRECTS, Reply, Story, status_failure
-from orchestra_core.outbound.retrying import REFUSALS, Waits
+from orchestra_core.outbound.retrying import Waits
 from orchestra_core.outbound.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 Emit = Callable[[str, Mapping[str, Any]], None]
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 MOST_HOPS = 5
+LONGEST_MESSAGE = 600
+"""Characters of a failure's message; a target has its part in it."""
 _ACCEPT = ((b"Accept", b"application/json"), (b"Accept-Encoding", b"identity"))
 _JSON = (b"Content-Type", b"application/json")
-_LONG = 1e6
 _now = time.perf_counter
 
 
@@ -49,6 +51,7 @@ class Call:
     body: bytes | None
     repeatable: bool
     with_credentials: bool
+    group: str
 
 
 @dataclass(frozen=True)
@@ -78,21 +81,31 @@ class Door:
         """Use `open_door`. `base`: where paths are asked, None where only addresses are wanted."""
         self.base, self.policy, self.secrets = base, policy, secrets
         self.allowance, self.manners = allowance, manners
-        self._transport, self._pacer, self._emit = transport, pacer, emit
-        self._closed = threading.Event()
+        self._transport, self._emit = transport, emit
+        transport.dialled = self._tell_alias
+        self._closing = Closing()
+        self._admission = Admission(pacer, allowance, self._closing)
         self._upstreams: dict[Origin, Upstream] = {}
         self._lock = threading.Lock()
         self._waits = Waits(manners.retries, manners.backoff_s)
 
     def send(
-        self, method: str, path: str, *, content: Any = None, repeatable: bool | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        content: Any = None,
+        repeatable: bool | None = None,
+        group: str = "",
     ) -> Reply:
         """Ask a target, as often as is due, and return its good answer.
 
         `path`: below `runner.base_url`, beginning with '/'; or a whole address, which the policy must
         allow and which gets no credentials unless it is of the same origin. `content`: JSON values to
         send. `repeatable`: whether sending twice does no harm (None: by method; say True for a POST
-        that only searches). Raises RequestFailed with reason and hint, AddressRefused.
+        that only searches). `group`: requests that may fail together, such as those of a configuration;
+        however they fail, they hold back none of another group. Raises RequestFailed with reason and
+        hint, AddressRefused.
         """
         url = self._url(path)
         call = Call(
@@ -101,6 +114,7 @@ class Door:
             body=None if content is None else json.dumps(content, allow_nan=False).encode(),
             repeatable=method in REPEATABLE if repeatable is None else repeatable,
             with_credentials=self.base is not None and url.origin == self.base.origin,
+            group=group,
         )
         story, began = Story(), _now()
         try:
@@ -111,7 +125,7 @@ class Door:
         return Reply(
             status=raw.status,
             headers=raw.headers,
-            body=self.secrets.redact_bytes(raw.body),
+            body=raw.body,
             attempts=story.attempts,
             latency_ms=1000 * max(0.0, total - held),
             backoff_ms=1000 * story.backoff_s,
@@ -124,17 +138,28 @@ class Door:
 
         Raises AddressRefused for one that is not allowed, RequestFailed for an unknown name.
         """
-        dialled = self._upstream(Origin(scheme, host.lower(), port)).route.dialled
-        return self._transport.names.addresses(dialled.host, dialled.port)[0], dialled.port
+        route = self._upstream(Origin(scheme, host.lower(), port)).route
+        name, number = route.dialled.host, route.dialled.port
+        seconds = self.allowance.seconds(self.manners.timeout_s)
+        found = self._transport.names.addresses(name, number, seconds)
+        self._tell_alias(route)
+        return found[0], number
 
     def redact(self, text: str) -> str:
-        """The text without any value of `runner.headers`."""
+        """The text without any value of `runner.headers`: before it is cut, and before it is written."""
         return self.secrets.redact(text)
+
+    def redact_json(self, value: Any) -> Any:
+        """The same for JSON values, keys included."""
+        return self.secrets.redact_json(value)
 
     def close(self) -> None:
         """Send nothing more; whoever waits is told so."""
-        self._closed.set()
+        self._closing.close()
         self._transport.close()
+        with self._lock:
+            for upstream in self._upstreams.values():
+                upstream.slots.close()
 
     def _url(self, path: str) -> Url:
         if not path.startswith("/"):
@@ -150,11 +175,11 @@ class Door:
         with self._lock:
             if origin not in self._upstreams:
                 route = self.policy.route(origin)
-                self._upstreams[origin] = Upstream(route, Breaker(2.5 * self.manners.backoff_s))
-                self._tell_alias(route)
+                self._upstreams[origin] = Upstream(route, 2.5 * self.manners.backoff_s)
             return self._upstreams[origin]
 
     def _tell_alias(self, route: Route) -> None:
+        """At each connection: that is where an alias is used."""
         if route.aliased:
             self._record("ALIAS_APPLIED", {"raw": str(route.named), "resolved": str(route.dialled)})
 
@@ -165,7 +190,7 @@ class Door:
             self._tell_retry(call, story, state)
 
         def sleep(seconds: float) -> None:
-            story.backoff_s += self._pause(seconds)
+            story.backoff_s += self._closing.pause(seconds)
 
         retrying = self._waits.retrying(
             repeatable=call.repeatable, before_sleep=tell, sleep=sleep, left_s=self.allowance.left_s
@@ -173,7 +198,11 @@ class Door:
         return retrying(self._follow, call, story)
 
     def _follow(self, call: Call, story: Story) -> Raw:
-        """One attempt, redirects included; each hop is a request of its own, to an allowed origin."""
+        """One attempt, redirects included; each hop is a request of its own, to an allowed origin.
+
+        The time of an attempt is that of all its hops.
+        """
+        story.under_way_s = 0.0
         for hop in range(MOST_HOPS):
             try:
                 raw = self._attempt(call, story)
@@ -181,55 +210,41 @@ class Door:
                 raise misled(call.url, error) if hop else error from error
             if raw.status not in REDIRECTS:
                 return raw
-            call = replace(call, **redirected(call.method, call.url, raw))
+            onwards = redirected(call.method, call.url, raw)
+            self._check_hop(call.url, onwards["url"])
+            call = replace(call, **onwards)
         raise RequestFailed(
             "redirect", f"more than {MOST_HOPS} redirects in a row", hint="Ask the last address itself."
         )
 
+    def _check_hop(self, url: Url, onwards: Url) -> None:
+        """A target elsewhere sends nobody to this machine, whose services may trust who comes from it."""
+        try:
+            if not self.policy.route(url.origin).dialled.is_loopback:
+                self.policy.route(onwards.origin, by_name=True)
+        except AddressRefused as error:
+            raise misled(url, error) from error
+
     def _attempt(self, call: Call, story: Story) -> Raw:
         upstream = self._upstream(call.url.origin)
-        if quiet := upstream.quiet_for():
-            story.backoff_s += self._pause(self.allowance.seconds(quiet))
-        upstream.enter()
+        passage = self._admission.admit(upstream, upstream.lane(call.group), story)
         try:
-            self._hold(upstream, story)
-        except BaseException:
-            upstream.leave(sent=False)
+            raw = self._sent(upstream.route, call, story)
+        except BaseException as error:
+            passage.over(error)
             raise
-        began, failure = time.monotonic(), None
-        try:
-            return self._sent(upstream.route, call, story)
-        except RequestFailed as error:
-            failure = error
-            raise
-        finally:
-            upstream.slots.give_back(began, refused=failure is not None and failure.reason in REFUSALS)
-            upstream.leave(failure)
-
-    def _hold(self, upstream: Upstream, story: Story) -> None:
-        """Wait for a slot and for the rate limit; the time of that is not the target's."""
-        if self._closed.is_set():
-            raise RequestFailed("closed", "the run is over")
-        began, left = _now(), self.allowance.seconds(_LONG)
-        if not upstream.slots.take(left):
-            raise too_late("the target takes no more requests at once")
-        try:
-            if not self._pacer.wait(left):
-                raise too_late("the rate limit leaves no room")
-            self.allowance.take()
-        except BaseException:
-            upstream.slots.give_back()
-            raise
-        story.held_s += _now() - began
+        passage.over(None)
+        return raw
 
     def _sent(self, route: Route, call: Call, story: Story) -> Raw:
+        seconds = self.allowance.seconds(max(0.0, self.manners.timeout_s - story.under_way_s))
         story.attempts += 1
-        seconds = self.allowance.seconds(self.manners.timeout_s)
-        target, headers = call.url.target, self._headers(call)
+        target, headers, began = call.url.target, self._headers(call), _now()
         raw = self._transport.attempt(route, call.method, target, headers, call.body, seconds)
+        story.under_way_s += _now() - began
         if 200 <= raw.status < 300 or raw.status in REDIRECTS:
             return raw
-        raise status_failure(raw)
+        raise status_failure(raw, self.secrets)
 
     def _headers(self, call: Call) -> list[tuple[bytes, bytes]]:
         headers = [(b"Host", call.url.origin.host_header.encode()), *_ACCEPT]
@@ -237,17 +252,10 @@ class Door:
             headers.append(_JSON)
         return [*headers, *self.secrets.headers] if call.with_credentials else headers
 
-    def _pause(self, seconds: float) -> float:
-        """Sleep, unless the door is closed meanwhile; the seconds that it took."""
-        began = _now()
-        if self._closed.wait(seconds):
-            raise RequestFailed("closed", "the run is over")
-        return _now() - began
-
     def _ended(self, error: RequestFailed, story: Story, began: float) -> RequestFailed:
         clean = RequestFailed(
             error.reason,
-            self.redact(error.message),
+            self.secrets.beginning(error.message, LONGEST_MESSAGE),
             hint=self.redact(error.hint),
             details=self.secrets.redact_json(error.details),
         )
@@ -270,7 +278,7 @@ class Door:
         self._record("RETRY", payload)
 
     def _record(self, event_type: str, payload: Mapping[str, Any]) -> None:
-        if not self._closed.is_set():
+        if not self._closing.is_closed:
             self._emit(event_type, self.secrets.redact_json(payload))
 
     def __repr__(self) -> str:

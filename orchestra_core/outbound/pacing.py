@@ -2,33 +2,68 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from fractions import Fraction
 from math import ceil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyrate_limiter import StateBucket
 
 BURST_S = 0.02
 """Requests of so many seconds may come at once: a clock of whole milliseconds needs some room."""
+LONGEST_MS = 10**12
+"""Between two requests: thirty years. Any rate can be stated; slower ones allow one request."""
 
 
 class Pacer:
-    """A permit per request, by the generic cell rate algorithm of pyrate-limiter."""
+    """A permit per request, by the generic cell rate algorithm of pyrate-limiter.
 
-    def __init__(self, per_second: float) -> None:
-        """`per_second`: 0 for no limit."""
-        self._limiter = _limiter(per_second) if per_second else None
+    The library's bucket, without its `Limiter`, whose sleep nothing can end.
+    """
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for a permit; False when `seconds` were not enough."""
-        if self._limiter is None:
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`per_second`: 0 for no limit. `clock`: seconds."""
+        self._bucket = _bucket(per_second) if per_second else None
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def wait(self, seconds: float, sleep: Callable[[float], object] = time.sleep) -> bool:
+        """Wait for a permit; False when `seconds` were not enough. `sleep` may raise to end it."""
+        if self._bucket is None:
             return True
-        return bool(self._limiter.try_acquire("request", timeout=max(0.0, seconds)))
+        ends = self._clock() + seconds
+        while (rest := self._take()) > 0:
+            left = ends - self._clock()
+            if left <= 0:
+                return False
+            sleep(min(rest, left))
+        return True
+
+    def _take(self) -> float:
+        """Seconds until there may be a permit; 0: one was taken."""
+        from pyrate_limiter import RateItem
+
+        bucket = self._bucket
+        assert bucket is not None
+        with self._lock:
+            item = RateItem("request", int(1000 * self._clock()))
+            if bucket.put(item):
+                return 0.0
+            wait_ms = bucket.waiting(item)
+        assert isinstance(wait_ms, int)  # a bucket in memory answers at once
+        return max(1, wait_ms) / 1000
 
 
-def _limiter(per_second: float):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from pyrate_limiter import Limiter, Rate, StateBucket
-    from pyrate_limiter.limiter import SingleBucketFactory
+def _bucket(per_second: float) -> StateBucket:
+    from pyrate_limiter import Rate, StateBucket
 
-    exact = Fraction(per_second).limit_denominator(1000)
-    burst = max(1, ceil(per_second * BURST_S))
-    rate = Rate(exact.numerator, exact.denominator * 1000, burst=burst)
-    # A bucket of constant state has nothing to leak, so the library's thread for it is not started.
-    return Limiter(SingleBucketFactory(StateBucket([rate]), schedule_leak=False), buffer_ms=0)
+    if per_second < 1:
+        rate = Rate(1, min(LONGEST_MS, round(min(LONGEST_MS, 1000 / per_second))), burst=1)
+    else:
+        exact = Fraction(per_second).limit_denominator(1000)
+        burst = ceil(per_second * BURST_S)
+        rate = Rate(exact.numerator, exact.denominator * 1000, burst=burst)
+    return StateBucket([rate])

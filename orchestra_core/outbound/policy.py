@@ -32,19 +32,21 @@ class Policy:
         self._aliases = dict(parse_alias(name, address) for name, address in aliases.items())
         self._allowed = frozenset(parse_allowed(entry) for entry in allowed)
 
-    def route(self, origin: Origin) -> Route:
+    def route(self, origin: Origin, *, by_name: bool = False) -> Route:
         """The way to an origin. Raises AddressRefused for one that is not allowed.
 
         An alias is applied once, never to its own result. What must be listed is the address after
-        it: scheme, host and port, exactly. Loopback in canonical form needs no listing.
+        it: scheme, host and port, exactly. Loopback in canonical form needs no listing,
+        unless `by_name`.
         """
         dialled = self._behind_alias(origin)
         listed = {(dialled.scheme, dialled.host, dialled.port), ("", dialled.host, dialled.port)}
-        if dialled.is_loopback or listed & self._allowed:
+        if listed & self._allowed or (dialled.is_loopback and not by_name):
             return Route(origin, dialled)
         told = f"{origin}, which stands for {dialled}," if dialled != origin else f"{origin}"
+        here = " is on this machine, where nobody else may send a request, and" if by_name else ""
         raise AddressRefused(
-            f"{told} is not on the list of allowed hosts",
+            f"{told}{here if dialled.is_loopback else ''} is not on the list of allowed hosts",
             hint=f"If you trust it, add '{dialled}' to runner.allowed_hosts.",
             details={"origin": str(origin), "dialled": str(dialled)},
         )

@@ -53,8 +53,8 @@ def read_body(headers: Headers, stream: Iterable[bytes], sizes: Sizes) -> bytes:
             raise _too_large(sizes)
         found.append(chunk)
     body = b"".join(found)
-    packing = headers.get("content-encoding", "identity").strip().lower()
-    return body if packing in ("identity", "") else _unpacked(body, packing, sizes)
+    packing = headers.get("content-encoding", "identity").strip()
+    return body if packing.lower() in ("identity", "") else _unpacked(body, packing, sizes)
 
 
 def parse_json(body: bytes, sizes: Sizes) -> Any:
@@ -89,13 +89,14 @@ def depth(body: bytes) -> int:
 
 
 def _unpacked(body: bytes, packing: str, sizes: Sizes) -> bytes:
-    if packing not in _WINDOW:
+    window = _WINDOW.get(packing.lower())
+    if window is None:
         raise RequestFailed(
             "encoding",
-            f"the answer is packed as '{packing[:40]}', which was not asked for",
+            f"the answer is packed as '{packing}', which was not asked for",
             hint="Let the target answer unpacked, or by gzip.",
         )
-    unpacker = zlib.decompressobj(_WINDOW[packing])
+    unpacker = zlib.decompressobj(window)
     try:
         found = unpacker.decompress(body, sizes.body + 1)
     except zlib.error as error:

@@ -33,7 +33,8 @@ def redirected(method: str, url: Url, raw: Raw) -> dict[str, Any]:
 
 def misled(url: Url, error: AddressRefused) -> RequestFailed:
     """The failure of a request that was sent on to an address that may not be asked."""
-    return RequestFailed("redirect", f"sent on from or to {url}: {error.message}", hint=error.hint)
+    told = error.whole or error.message
+    return RequestFailed("redirect", f"sent on from or to {url}: {told}", hint=error.hint)
 
 
 def _resolved(url: Url, location: str) -> Url:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestra_core.errors import RequestFailed
 from orchestra_core.outbound.reading import Headers, Sizes, parse_json
 from orchestra_core.outbound.retrying import LONGEST_RETRY_AFTER_S, retry_after
 from orchestra_core.outbound.transport import Raw
 
+if TYPE_CHECKING:
+    from orchestra_core.outbound.secrets import Secrets
+
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_EXCERPT = 200
+_READ, _EXCERPT = 2000, 200
+"""Characters of an error's body that are looked at, and told."""
 _HINTS = {
     400: "The target did not understand the request; compare the mapping with its documentation.",
     401: "Set runner.headers.Authorization, by ${env:…}; redirects are followed without it.",
@@ -30,14 +34,21 @@ class Story:
     """How often it was sent, redirects included."""
     backoff_s: float = 0.0
     held_s: float = 0.0
+    under_way_s: float = 0.0
+    """Of the present attempt: what its earlier hops took."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A good answer (2xx), and what it took."""
+    """A good answer (2xx), and what it took.
+
+    Headers and body are as they were sent, so they may echo a secret: whatever of them is written
+    down passes `Door.redact` first. What is compared or parsed does not: a document's id may well
+    hold a tenant's name.
+    """
 
     status: int
-    headers: Headers
+    headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
     attempts: int
     latency_ms: float
@@ -62,9 +73,10 @@ class Reply:
         return error
 
 
-def status_failure(raw: Raw) -> RequestFailed:
+def status_failure(raw: Raw, secrets: Secrets) -> RequestFailed:
     """The failure of an answer that is neither good nor a redirect."""
-    excerpt = " ".join(raw.body[:_EXCERPT].decode("utf-8", "replace").split())
+    said = secrets.beginning(raw.body.decode("utf-8", "replace"), _READ)
+    excerpt = " ".join(said.split())[:_EXCERPT]
     server_side = raw.status >= 500
     usual = "Look at the target's log." if server_side else _HINTS[400]
     hint = _HINTS.get(raw.status, usual)

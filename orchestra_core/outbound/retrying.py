@@ -26,10 +26,12 @@ PASSING = UNTOUCHED | {"timeout", "disconnected", "truncated", "http_502", "http
 """May be over the next time: for requests that may be repeated."""
 REFUSALS = frozenset({"timeout", "http_429", "http_503"})
 """The target has too much to do."""
-OUTAGES = frozenset(
-    {"connect", "tls", "timeout", "disconnected", "http_500", "http_502", "http_503", "http_504"}
-)
-"""The target does not work: what a circuit breaker counts."""
+NO_CONNECTION = frozenset({"connect", "tls", "name"})
+"""The target is not there, whoever asks."""
+OUTAGES = frozenset({"timeout", "disconnected", "http_502", "http_503", "http_504"})
+"""The target does not answer what was asked: one configuration alone may be the cause."""
+SAYS_NOTHING = frozenset({"closed", "deadline", "budget"})
+"""Not the target's doing."""
 
 
 class Waits:
@@ -86,10 +88,10 @@ def retry_after(value: str, clock: Callable[[], float] = time.time) -> float | N
         return float(text[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.fromtimestamp(clock(), UTC)).total_seconds())
+    except (ValueError, OverflowError, TypeError, IndexError):  # all of these are met in the wild
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.fromtimestamp(clock(), UTC)).total_seconds())
 
 
 def _may_be_sent_again(repeatable: bool, error: BaseException) -> bool:

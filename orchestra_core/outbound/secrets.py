@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import html
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,6 +17,10 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS = frozenset(
     ("host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding")
 )
+
+
+_LONGEST_FORM = 12
+"""Characters that one character of a value may become."""
 
 
 def check_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -52,11 +56,11 @@ class Secrets:
             (name.encode(), self._filled(name, template, environ).encode())
             for name, template in templates.items()
         )
-        forms = {form for value in self._values for form in (value, json.dumps(value)[1:-1])}
-        longest_first = sorted((f for f in forms if len(f) >= SHORTEST), key=len, reverse=True)
-        self._pattern = "|".join(map(re.escape, longest_first))
-        self._text = re.compile(self._pattern)
-        self._bytes = re.compile(self._pattern.encode())
+        longest_first = sorted((v for v in self._values if len(v) >= SHORTEST), key=len, reverse=True)
+        self._pattern = (
+            re.compile("|".join(map(_in_any_form, longest_first))) if longest_first else None
+        )
+        self._longest = _LONGEST_FORM * len(longest_first[0]) if longest_first else 0
 
     def _filled(self, name: str, template: str, environ: Mapping[str, str]) -> str:
         return _VARIABLE.sub(lambda match: self._read(name, match[1], environ), template)
@@ -78,12 +82,18 @@ class Secrets:
         return value
 
     def redact(self, text: str) -> str:
-        """The text without any of the values."""
-        return self._text.sub(HIDDEN, text) if self._pattern else text
+        """The text without any of the values, as they are or escaped for JSON, a URL or HTML."""
+        return self._pattern.sub(HIDDEN, text) if self._pattern else text
 
-    def redact_bytes(self, content: bytes) -> bytes:
-        """The same for what a target sent: one that echoes a token does not spread it."""
-        return self._bytes.sub(HIDDEN.encode(), content) if self._pattern else content
+    def beginning(self, text: str, most: int) -> str:
+        """The same for the first `most` characters: a value that is cut off there is taken out whole."""
+        if self._pattern is None:
+            return text[:most]
+        window = text[: most + self._longest]
+        for match in self._pattern.finditer(window):
+            if match.start() < most < match.end():
+                most = match.end()
+        return self.redact(window[:most])
 
     def redact_json(self, value: Any) -> Any:
         """The same for JSON values, keys included."""
@@ -97,3 +107,28 @@ class Secrets:
 
     def __repr__(self) -> str:
         return f"<Secrets for {len(self.headers)} headers>"
+
+
+def _in_any_form(value: str) -> str:
+    """A pattern for a value as it is, and escaped: for JSON (once or twice), a URL, HTML, or by repr.
+
+    Letters and digits stay as they are in all of these.
+    """
+    return re.sub(r"\\+|[^A-Za-z0-9\\]", _escaped, value)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    found = match[0]
+    if found.startswith("\\"):
+        plain = rf"\\{{{len(found)},{4 * len(found)}}}"
+    else:
+        plain = rf"\\{{0,3}}{re.escape(found)}"
+    code, in_html = ord(found[0]), html.escape(found[0])
+    coded = [
+        rf"%{code:02x}",
+        rf"\\{{1,3}}u00{code:02x}",
+        rf"&\#(?:0{{0,3}}{code}|x0{{0,3}}{code:02x});",
+    ]
+    coded += [re.escape(in_html)] if in_html != found[0] else []
+    coded += [r"\+"] if found == " " else []
+    return f"(?:(?i:{'|'.join(coded)}){{{len(found)}}}|{plain})"

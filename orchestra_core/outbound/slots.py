@@ -21,17 +21,27 @@ class Slots:
     limit: float = CEILING
     under_way: int = 0
     _halved_at: float = -1.0
+    _closed: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, seconds: float) -> bool:
-        """Wait for a slot; False when `seconds` were not enough."""
+        """Wait for a slot; False when `seconds` were not enough, or there will be none any more."""
         with self._changed:
-            if self.under_way >= int(self.limit) and not self._changed.wait_for(
-                lambda: self.under_way < int(self.limit), max(0.0, seconds)
-            ):
+            if self.under_way >= int(self.limit):
+                self._changed.wait_for(self._may_go_on, max(0.0, seconds))
+            if self._closed or self.under_way >= int(self.limit):
                 return False
             self.under_way += 1
             return True
+
+    def close(self) -> None:
+        """Give out no more; whoever waits is told so."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _may_go_on(self) -> bool:
+        return self._closed or self.under_way < int(self.limit)
 
     def give_back(self, began: float = 0.0, *, refused: bool | None = None) -> None:
         """The request that began at `began` (monotonic seconds) is over; None: it was not sent."""

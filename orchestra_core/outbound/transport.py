@@ -19,6 +19,7 @@ import httpcore2 as http
 
 from orchestra_core.errors import RequestFailed
 from orchestra_core.outbound.addresses import Origin
+from orchestra_core.outbound.closing import closed
 from orchestra_core.outbound.names import Names
 from orchestra_core.outbound.policy import Route
 from orchestra_core.outbound.reading import Headers, Sizes, read_body, read_headers
@@ -26,6 +27,12 @@ from orchestra_core.outbound.reading import Headers, Sizes, read_body, read_head
 KEEP_ALIVE_S = 4.0
 """Idle connections are dropped before most servers do, so that no request meets a closing one."""
 _now = time.monotonic
+Dialled = Callable[[Route], None]
+"""Told of each connection before it is opened."""
+
+
+def _nothing(_route: Route) -> None:
+    """Where nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,8 @@ class Transport:
 
     def __init__(self, names: Names, sizes: Sizes) -> None:
         self.names, self.sizes = names, sizes
-        self._dialer = _Dialer(names)
+        self.dialled: Dialled = _nothing
+        self._dialer = _Dialer(names, lambda route: self.dialled(route))
         self._idle = _Idle(self._dialer)
 
     def attempt(
@@ -73,13 +81,16 @@ class Transport:
                 return Raw(response.status, found, read_body(found, stream, self.sizes))
             finally:
                 response.close()
+        except _Closed:
+            raise closed() from None
         except tuple(_FAILURES) as error:
             raise _failure(error, route, seconds) from error
         finally:
             self._idle.give_back(route.named, connection)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and send nothing more on those that are in use."""
+        self._dialer.clock.closed.set()
         self._idle.close()
 
 
@@ -109,7 +120,7 @@ class _Idle:
 
     def give_back(self, origin: Origin, connection: http.HTTPConnection) -> None:
         """Keep a connection that can be used again, and close any other."""
-        if connection.is_available() and not self._closed:
+        if connection.is_available() and not _has_more(connection) and not self._closed:
             self._stacks[origin].append(connection)
         else:
             connection.close()
@@ -123,10 +134,32 @@ class _Idle:
 
     def _new(self, origin: Origin) -> http.HTTPConnection:
         if origin.scheme == "https" and self._tls is None:
-            self._tls = http.default_ssl_context()
+            self._tls = _tls_context()
         return http.HTTPConnection(
             _url(origin).origin, self._tls, keepalive_expiry=KEEP_ALIVE_S, network_backend=self._dialer
         )
+
+
+def _has_more(connection: http.HTTPConnection) -> bool:
+    """Whether bytes came after the answer's end: they would be taken for the next one's beginning.
+
+    httpcore2 keeps what it read to itself, so this looks where it does; a test would tell of a change.
+    """
+    h11_state: Any = connection._connection._h11_state  # type: ignore[union-attr]
+    surplus, _ = h11_state.trailing_data
+    return bool(surplus)
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Authorities of the system, or of the environment's file. Raises RequestFailed (`tls`)."""
+    try:
+        return http.default_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        raise RequestFailed(
+            "tls",
+            f"the certificates of the authorities cannot be read: {error}",
+            hint="SSL_CERT_FILE and SSL_CERT_DIR must name what is there, or be unset.",
+        ) from error
 
 
 def _url(origin: Origin, target: str = "/") -> http.URL:
@@ -138,12 +171,21 @@ def _url(origin: Origin, target: str = "/") -> http.URL:
     )
 
 
+class _Closed(Exception):
+    """The door was closed while an attempt was under way."""
+
+
 class _Clock(threading.local):
     """When the attempt that this thread makes must be over. One thread makes one attempt at a time."""
 
     ends = 0.0
 
+    def __init__(self, closed: threading.Event) -> None:
+        self.closed = closed
+
     def left(self, error: type[Exception]) -> float:
+        if self.closed.is_set():
+            raise _Closed
         left = self.ends - _now()
         if left <= 0:
             raise error("the attempt's time is up")
@@ -181,14 +223,15 @@ class _Stream(http.NetworkStream):
 class _Dialer(http.NetworkBackend):
     """Dials the addresses of permitted routes, and nothing else."""
 
-    def __init__(self, names: Names) -> None:
-        self.clock = _Clock()
-        self._names = names
-        self._permitted: dict[tuple[str, int], Origin] = {}
+    def __init__(self, names: Names, dialled: Dialled) -> None:
+        self.clock = _Clock(threading.Event())
+        self._names, self._told = names, dialled
+        self._permitted: dict[tuple[str, int], Route] = {}
+        self._answered: dict[str, str] = {}
         self._backend = http.SyncBackend()
 
     def permit(self, route: Route) -> None:
-        self._permitted[route.named.host, route.named.port] = route.dialled
+        self._permitted[route.named.host, route.named.port] = route
 
     def connect_tcp(
         self,
@@ -198,21 +241,24 @@ class _Dialer(http.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> http.NetworkStream:
-        dialled = self._permitted[host, port]
-        *others, last = self._names.addresses(dialled.host, dialled.port)
-        for address in others:
+        route = self._permitted[host, port]
+        name, number = route.dialled.host, route.dialled.port
+        found = self._names.addresses(name, number, self.clock.left(http.ConnectTimeout))
+        self._told(route)
+        # The one that answered goes first: a broken way (often that of IPv6) costs its time once.
+        addresses = sorted(found, key=lambda address: address != self._answered.get(name))
+        for others, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+            share = self.clock.left(http.ConnectTimeout) / (others + 1)
+            options = (local_address, socket_options)
             try:
-                return self._dial(address, dialled.port, local_address, socket_options)
-            except http.ConnectError:
-                continue
-        return self._dial(last, dialled.port, local_address, socket_options)
-
-    def _dial(
-        self, address: str, port: int, local_address: str | None, options: Iterable[Any] | None
-    ) -> http.NetworkStream:
-        left = self.clock.left(http.ConnectTimeout)
-        stream = self._backend.connect_tcp(address, port, left, local_address, options)
-        return _Stream(stream, self.clock)
+                stream = self._backend.connect_tcp(address, number, share, *options)
+            except (http.ConnectError, http.ConnectTimeout):
+                if not others:
+                    raise
+            else:
+                self._answered[name] = address
+                return _Stream(stream, self.clock)
+        raise http.ConnectError("no address")
 
 
 _FAILURES: dict[type[Exception], str] = {

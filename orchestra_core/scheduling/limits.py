@@ -17,6 +17,17 @@ def within(seconds: float, call: Callable[[], Answer]) -> Answer:
 
     A thread that hangs is left behind: Python can't end it, and as a daemon it holds up nothing.
     """
+    future = begin(call)
+    try:
+        return future.result(timeout=seconds)
+    except TimeoutError:
+        if future.done():  # the call's own
+            raise
+        raise too_late(seconds) from None
+
+
+def begin(call: Callable[[], Answer]) -> Future[Answer]:
+    """Make a call on a daemon thread of its own."""
     future: Future[Answer] = Future()
 
     def work() -> None:
@@ -26,12 +37,7 @@ def within(seconds: float, call: Callable[[], Answer]) -> Answer:
             future.set_exception(error)
 
     threading.Thread(target=work, name="orchestra-call", daemon=True).start()
-    try:
-        return future.result(timeout=seconds)
-    except TimeoutError:
-        if future.done():  # the call's own
-            raise
-        raise too_late(seconds) from None
+    return future
 
 
 def too_late(seconds: float) -> RunnerTimeout:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -45,6 +46,14 @@ def reply(status=200, body=b'{"ok": true}', **headers):
 
 
 GOOD = reply()
+
+
+def until(holds, seconds=30):
+    """Wait for what another thread does."""
+    ends = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.002)
 
 
 def in_turn(*answers):

@@ -7,13 +7,14 @@ import threading
 import time
 import zlib
 
+import httpcore2
 import pytest
 
 from orchestra_core.errors import AddressRefused, ExperimentError, RequestFailed
 from orchestra_core.outbound.names import Names
 from orchestra_core.outbound.reading import Sizes, depth
 
-from .conftest import in_turn, reply, respond
+from .conftest import in_turn, reply, respond, until
 
 ASK = {"method": "POST", "path": "/search", "content": {"q": "tax"}, "repeatable": True}
 
@@ -63,7 +64,7 @@ def test_a_host_that_is_not_listed_refuses_the_experiment(opened):
     assert "http://search.example:9200" in caught.value.hint
 
 
-def test_an_alias_is_dialled_told_once_and_the_name_kept(serve, opened, journal):
+def test_an_alias_is_dialled_and_told_and_the_name_kept(serve, opened, journal):
     server = serve()
     door = opened(f"http://andy-wsl:{server.port}", host_aliases={"andy-wsl": "127.0.0.1"})
     for _ in range(3):
@@ -72,6 +73,16 @@ def test_an_alias_is_dialled_told_once_and_the_name_kept(serve, opened, journal)
     resolved = f"http://127.0.0.1:{server.port}"
     told = {"raw": f"http://andy-wsl:{server.port}", "resolved": resolved}
     assert journal.of("ALIAS_APPLIED") == [told]
+
+
+def test_an_alias_is_told_at_each_connection(serve, opened, journal):
+    server = serve(reply(Connection="close"))
+    door = opened(f"http://andy-wsl:{server.port}", host_aliases={"andy-wsl": "127.0.0.1"})
+    for _ in range(3):
+        door.send("GET", "/ready")
+    assert len(journal.of("ALIAS_APPLIED")) == server.connections == 3
+    assert door.dial_address("postgresql", "andy-wsl", 5432) == ("127.0.0.1", 5432)
+    assert journal.of("ALIAS_APPLIED")[-1]["raw"] == "postgresql://andy-wsl:5432"
 
 
 def test_a_resolver_that_changes_its_answer_changes_nothing(serve, opened):
@@ -123,8 +134,124 @@ def test_a_name_that_nobody_knows_is_a_named_failure(opened):
 
 def test_a_name_server_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr("orchestra_core.outbound.names.PATIENCE_S", 0.05)
-    with pytest.raises(RequestFailed, match="not found"):
-        Names(lambda *_: time.sleep(1) or []).addresses("slow.example", 80)
+    over = threading.Event()
+    with pytest.raises(RequestFailed, match="not found: no answer within") as caught:
+        Names(lambda *_: over.wait(60) or []).addresses("slow.example", 80, 5.0)
+    assert caught.value.reason == "name"
+    over.set()
+
+
+def test_a_name_is_looked_up_once_at_a_time_and_within_the_time_of_the_request(serve, opened):
+    """A hanging name server costs each request its own time, not that of all before it."""
+    over, asked = threading.Event(), []
+
+    def slow(host, _port):
+        asked.append(host)
+        assert over.wait(60)
+        return ["127.0.0.1"]
+
+    server = serve()
+    host = f"shop.example:{server.port}"
+    door = opened(f"http://{host}", allowed_hosts=[host], resolve=slow, timeout_s=0.5, max_retries=0)
+    errors = []
+    threads = [threading.Thread(target=lambda: errors.append(failure(door))) for _ in range(8)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    door.send("GET", server.url + "/", repeatable=False)  # another host is not held up
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - began < 0.5 * len(threads)
+    assert [(e.reason, e.attempts) for e in errors] == [("timeout", 1)] * 8
+    assert "name server" in errors[0].hint
+    over.set()
+    until(lambda: _answers(door))
+    assert asked == ["shop.example"]
+
+
+def _answers(door):
+    try:
+        return door.send(**ASK).status == 200
+    except RequestFailed:
+        return False
+
+
+def test_a_name_is_asked_again_after_a_failure(serve, opened):
+    answers = iter([OSError("no network"), [], ["127.0.0.1"]])
+
+    def flaky(*_):
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    host = f"shop.example:{serve().port}"
+    door = opened(f"http://{host}", allowed_hosts=[host], resolve=flaky)
+    assert [failure(door).reason, failure(door).reason] == ["name", "name"]
+    assert door.send(**ASK).status == 200
+
+
+def test_a_second_address_gets_its_share_of_the_time_and_is_remembered(serve, opened, monkeypatch):
+    server = serve(reply(Connection="close"))
+    host, dialled = f"shop.example:{server.port}", []
+    connect = httpcore2.SyncBackend.connect_tcp
+
+    def hanging(backend, address, port, timeout, *rest):
+        dialled.append((address, timeout))
+        if address == "127.0.0.2":
+            time.sleep(timeout)
+            raise httpcore2.ConnectTimeout
+        return connect(backend, address, port, timeout, *rest)
+
+    monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", hanging)
+    door = opened(
+        f"http://{host}",
+        allowed_hosts=[host],
+        resolve=lambda *_: ["127.0.0.2", "127.0.0.1"],
+        timeout_s=2.0,
+        max_retries=0,
+    )
+    for _ in range(3):
+        assert door.send(**ASK).attempts == 1
+    assert [address for address, _ in dialled] == ["127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.1"]
+    assert dialled[0][1] <= 1.0
+
+
+def whole(body, rest=b""):
+    content = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s%s" % (len(body), body, rest)
+
+    def answer(_asked, handler):
+        handler.wfile.write(content)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    [
+        b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"for": "other"}',
+        b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n",
+        b"   stray",
+        b"\r\n",
+        b"0",
+    ],
+)
+def test_what_comes_after_an_answer_is_nobody_s_answer(serve, opened, surplus):
+    server = serve(in_turn(whole(b'{"for": 1}', surplus), whole(b'{"for": 2}'), whole(b'{"for": 3}')))
+    door = opened(server.url, max_retries=0)
+    assert [door.send(**ASK).json()["for"] for _ in range(3)] == [1, 2, 3]
+    assert server.connections == 2
+
+
+def test_what_comes_after_the_last_chunk_is_nobody_s_answer(serve, opened):
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+    def answer(_asked, handler):
+        handler.wfile.write(chunked + chunked[:20])
+
+    server = serve(in_turn(answer, whole(b"[1]")))
+    door = opened(server.url, max_retries=0)
+    assert [door.send(**ASK).json() for _ in range(2)] == [{}, [1]]
 
 
 def test_environment_proxies_are_not_used(serve, opened, monkeypatch):
@@ -184,6 +311,39 @@ def test_a_redirect_off_the_list_is_a_failure_and_goes_nowhere(serve, opened, lo
     error = failure(opened(server.url, **SECRET))
     assert (error.reason, error.attempts, len(server.asked)) == ("redirect", 1, 1)
     assert "pass@" not in str(error)
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("listed", [(), ("http",), ("",)])
+def test_a_target_elsewhere_sends_nobody_to_this_machine_unless_it_is_listed(
+    serve, opened, status, listed
+):
+    inside = serve()
+    server = serve(reply(status, b"", Location=f"{inside.url}/admin"))
+    elsewhere = f"shop.example:{server.port}"
+    here = [f"{scheme}://{inside.url[7:]}".removeprefix("://") for scheme in listed]
+    door = opened(
+        f"http://{elsewhere}", allowed_hosts=[elsewhere, *here], resolve=lambda *_: ["127.0.0.1"]
+    )
+    if listed:
+        assert door.send(**ASK).status == 200
+    else:
+        error = failure(door)
+        assert (error.reason, inside.asked) == ("redirect", [])
+        assert inside.url in error.hint
+
+
+def test_all_hops_share_the_time_of_an_attempt(serve, opened):
+    server = serve()
+
+    def onwards(_asked, handler):
+        time.sleep(0.2)
+        respond(handler, 307, b"", Location="/on")
+
+    server.answer = onwards
+    error = failure(opened(server.url, timeout_s=0.5, max_retries=0))
+    assert error.reason == "timeout"
+    assert len(server.asked) <= 3
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])
@@ -340,6 +500,13 @@ def test_https_to_a_server_of_http_is_a_named_failure(serve, opened):
     assert error.reason == "tls"
 
 
+def test_a_missing_file_of_authorities_is_a_named_failure(opened, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "no-such-file.pem")
+    error = failure(opened("https://127.0.0.1:9"))
+    assert (error.reason, error.attempts) == ("tls", 1)
+    assert "SSL_CERT_FILE" in error.hint
+
+
 def test_statuses_are_named_with_what_the_target_said(serve, opened):
     server = serve(reply(404, b"no such\n  index"))
     error = failure(opened(server.url))
@@ -395,19 +562,65 @@ def test_an_address_for_another_protocol(opened):
         door.send("GET", "/")
 
 
-def test_a_closed_door_sends_nothing_and_wakes_who_waits(serve, opened):
-    server = serve(reply(503))
-    door = opened(server.url, backoff_s=30.0)
+def closed_while(door, holds):
+    """What a request fails of that waits, however long, when the door is closed."""
     found = []
     waiting = threading.Thread(target=lambda: found.append(failure(door).reason))
     waiting.start()
-    while not server.asked:
-        time.sleep(0.01)
+    until(holds)
     door.close()
-    waiting.join(2)
-    assert found == ["closed"]
+    waiting.join(30)
+    return found
+
+
+def test_a_closed_door_sends_nothing_and_wakes_who_waits(serve, opened):
+    server = serve(reply(503))
+    door = opened(server.url, backoff_s=1000.0)
+    assert closed_while(door, lambda: server.asked) == ["closed"]
     assert failure(door).reason == "closed"
     assert len(server.asked) == 1
+
+
+def test_a_closed_door_wakes_who_waits_for_the_rate(serve, opened):
+    server = serve()
+    door = opened(server.url, rate_limit_per_sec=0.001)
+    door.send(**ASK)
+    slots = door._upstream(door.base.origin).slots
+    assert closed_while(door, lambda: slots.under_way) == ["closed"]
+    assert len(server.asked) == 1
+
+
+def test_a_closed_door_wakes_who_waits_for_a_slot(serve, opened, monkeypatch):
+    server = serve()
+    door = opened(server.url)
+    slots = door._upstream(door.base.origin).slots
+    slots.limit, slots.under_way, asked = 1.0, 1, []
+    may_go_on = slots._may_go_on
+    monkeypatch.setattr(slots, "_may_go_on", lambda: (asked.append(1), may_go_on())[1])
+    assert closed_while(door, lambda: asked) == ["closed"]
+    assert server.asked == []
+
+
+def test_a_door_closed_while_a_request_is_under_way_sends_no_more_of_it(serve, opened):
+    """The name is looked up while the door is closed: nobody is dialled then."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def resolve(*_):
+        asked.set()
+        assert go_on.wait(30)
+        return ["127.0.0.1"]
+
+    server = serve()
+    host = f"shop.example:{server.port}"
+    door = opened(f"http://{host}", allowed_hosts=[host], resolve=resolve)
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(failure(door).reason))
+    waiting.start()
+    assert asked.wait(30)
+    door.close()
+    go_on.set()
+    waiting.join(30)
+    assert (found, server.asked) == (["closed"], [])
 
 
 def test_an_unset_variable_is_told_before_anything_is_sent(opened):

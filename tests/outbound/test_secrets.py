@@ -1,6 +1,13 @@
 """Secrets come from the environment and are written down nowhere."""
 
+import html
+import json
+import re
+from urllib.parse import quote, quote_plus, unquote
+
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestra_core.errors import ExperimentError
@@ -27,19 +34,111 @@ def test_headers_are_filled_and_sent_and_never_shown(serve, opened):
 
 
 def test_a_target_that_echoes_a_token_spreads_it_nowhere(serve, opened, journal):
-    import json
-
     echo = json.dumps({"you sent": TOKEN, "plain": "acme-1234"}).encode()
     server = serve(in_turn(reply(503, echo), reply(401, echo), reply(200, echo)))
     door = opened(server.url, headers=HEADERS, environ=ENVIRON)
     error = failure(door)
     answer = door.send(**ASK)
-    seen = [str(error), str(error.as_payload()), repr(answer), str(answer.json()), str(journal.events)]
+    told = str(door.redact_json(answer.json()))
+    seen = [str(error), str(error.as_payload()), repr(answer), told, str(journal.events)]
     for text in seen:
         assert "tok" not in text.replace("[redacted]", "")
         assert "acme-1234" not in text
     assert "[redacted]" in str(error)
-    assert answer.json()["plain"] == "[redacted]"
+    assert "[redacted]" in told
+
+
+def test_a_good_answer_is_read_as_it_was_sent(serve, opened):
+    """A header's value may well be a part of ids and figures."""
+    body = {"items": [{"doc_id": "prod-17"}, {"doc_id": "2024-11"}], "n": 12024.5}
+    headers = {"X-Tenant": "${env:TENANT}", "X-Api-Version": "${env:API}"}
+    door = opened(
+        serve(reply(body=json.dumps(body).encode())).url,
+        headers=headers,
+        environ={"TENANT": "prod", "API": "2024"},
+    )
+    assert door.send(**ASK).json() == body
+
+
+LONG = "sk-abc/def+ghi=jkl.mno-pqr_stu~vwx&yz0<123>456'789\"ABC\\DEF GHI"
+KEY = {"headers": {"Authorization": "Bearer ${env:KEY}"}, "environ": {"KEY": LONG}}
+
+
+def no_part_of_it_in(text, secret=LONG):
+    """No six characters of a secret in a row."""
+    return not [part for i in range(len(secret) - 5) if (part := secret[i : i + 6]) in text]
+
+
+@pytest.mark.parametrize("before", range(130, 210, 7))
+def test_a_token_is_taken_out_before_an_error_is_cut(serve, opened, before):
+    server = serve(reply(401, ("x" * before + LONG + "tail").encode()))
+    error = failure(opened(server.url, **KEY))
+    assert no_part_of_it_in(str(error.as_payload()))
+
+
+@pytest.mark.parametrize("before", [1_900, 1_960, 1_999])
+def test_a_token_at_the_end_of_what_is_read_of_an_error_is_taken_out(serve, opened, before):
+    server = serve(reply(401, b" " * before + LONG.encode() + b" and more"))
+    error = failure(opened(server.url, **KEY))
+    assert no_part_of_it_in(str(error))
+    assert "[redacted]" in str(error)
+
+
+@pytest.mark.parametrize("before", range(60, 130, 7))
+def test_a_token_in_a_redirect_is_taken_out_before_it_is_cut(serve, opened, before):
+    where = "http://evil.example/" + "p" * before + "?token=" + quote(LONG)
+    error = failure(opened(serve(reply(307, b"", Location=where)).url, **KEY))
+    assert error.reason == "redirect"
+    assert no_part_of_it_in(unquote(str(error)))
+    odd = "http://evil.example." + "/" + "p" * before + LONG.replace(" ", "")
+    secret = {"headers": KEY["headers"], "environ": {"KEY": LONG.replace(" ", "")}}
+    error = failure(opened(serve(reply(307, b"", Location=odd)).url, **secret))
+    assert no_part_of_it_in(str(error).replace("\\", ""), LONG.replace("\\", ""))
+
+
+def test_a_token_in_an_encoding_s_name_is_taken_out(serve, opened):
+    error = failure(opened(serve(reply(Content_Encoding="x" * 20 + LONG)).url, **KEY))
+    assert error.reason == "encoding"
+    assert no_part_of_it_in(str(error).lower(), LONG.lower())
+
+
+FORMS = {
+    "plain": lambda text: text,
+    "json": lambda text: json.dumps(text)[1:-1],
+    "json twice": lambda text: json.dumps(json.dumps(text))[3:-3],
+    "json with \\/": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "json for html": lambda text: re.sub("[<>&='+/]", lambda m: f"\\u{ord(m[0]):04x}", text).replace(
+        '"', '\\"'
+    ),
+    "json in capitals": lambda text: re.sub("[<>&='+/]", lambda m: f"\\u{ord(m[0]):04X}", text),
+    "url": quote,
+    "url, all": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "html": html.escape,
+    "repr": lambda text: repr(text)[1:-1],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(secret=st.text(st.sampled_from("aZ09-._~+/=&<>\"'\\ ?#%{}[]()|^$*"), min_size=6, max_size=40))
+def test_a_value_is_known_however_it_is_escaped(form, secret):
+    secret = secret.strip()
+    assume(len(secret) >= 6)
+    secrets = Secrets({"X": "${env:A}"}, {"A": secret})
+    assert secrets.redact(f"é {FORMS[form](secret)} ü") == "é [redacted] ü"
+    assert secrets.redact_json({secret: [secret]}) == {"[redacted]": ["[redacted]"]}
+
+
+@given(
+    text=st.text(st.sampled_from("ab\\"), max_size=60),
+    secret=st.text(st.sampled_from("ab\\"), min_size=4, max_size=8),
+    most=st.integers(0, 60),
+)
+def test_a_beginning_never_ends_within_a_value(text, secret, most):
+    secrets = Secrets({"X": "${env:A}"}, {"A": secret})
+    beginning = secrets.beginning(text, most)
+    assert secrets.redact(text).startswith(beginning)
+    assert secret not in beginning
 
 
 def test_short_values_are_no_secrets():

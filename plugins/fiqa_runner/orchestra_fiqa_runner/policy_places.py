@@ -11,7 +11,6 @@ from jmespath.exceptions import JMESPathError
 
 from orchestra_core.artifacts import json_bytes, remove, storage_damage, write_atomic
 from orchestra_core.errors import RequestFailed, TargetError, UsageError
-from orchestra_core.outbound.secrets import HIDDEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,10 +106,10 @@ class ServicePlace:
         try:
             value = jmespath.search(self._read, reply.json())
         except JMESPathError as error:
-            told = f"GET {self._get}: plugins.fiqa.policy.read does not fit the answer: {error}"
+            problem = self._door.redact(str(error))
+            told = f"GET {self._get}: plugins.fiqa.policy.read does not fit the answer: {problem}"
             raise TargetError(told, hint="Compare it with what the target answers.") from None
-        told = json.dumps(value)
-        if HIDDEN in told or len(told) > LARGEST:
+        if self._door.redact_json(value) != value or len(json.dumps(value)) > LARGEST:
             raise TargetError(
                 f"GET {self._get}: the policy holds a value of runner.headers, or is too large",
                 hint="It could not be restored. Name its part by plugins.fiqa.policy.read.",

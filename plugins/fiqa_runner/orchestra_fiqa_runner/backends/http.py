@@ -37,7 +37,12 @@ def open_backend(request: RunnerRequest) -> HttpRunner:
         asking.check(configuration)
     _check_load(experiment)
     return HttpRunner(
-        request.open_door(), mapping, asking, request.configurations, _endpoints(experiment, mapping)
+        request.open_door(),
+        mapping,
+        asking,
+        request.configurations,
+        _endpoints(experiment, mapping),
+        request.dataset.corpus,
     )
 
 

@@ -27,7 +27,7 @@ def read_fingerprint(
     if section is None:
         return plain
     try:
-        said = door.send("GET", section.path).json()
+        said = door.redact_json(door.send("GET", section.path).json())
     except RequestFailed:
         if before is None or before == plain:
             return plain

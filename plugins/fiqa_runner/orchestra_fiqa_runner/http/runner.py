@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from orchestra_fiqa_runner.http.fingerprint import read_fingerprint
 from orchestra_fiqa_runner.http.sharing import DEPTH, Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from orchestra_core.observation import LatencySample, Query
     from orchestra_core.outbound.door import Door
@@ -39,10 +40,14 @@ class HttpRunner:
         asking: Asking,
         configurations: Sequence[Configuration],
         health_endpoints: Sequence[str],
+        documents: Container[str],
     ) -> None:
-        """`configurations`: all that may be asked about; what shares work is known from them."""
+        """`configurations`: all that may be asked about; what shares work is known from them.
+        `documents`: the dataset's ids; any other that echoes a secret is redacted.
+        """
         self._door, self._mapping, self._asking = door, mapping, asking
-        self._answers = Answers(mapping.answer)
+        self._documents = documents
+        self._answers = Answers(mapping.answer, door.redact_json)
         self._shared = Shared(configurations if mapping.prefix_stable else ())
         self._health_endpoints = health_endpoints
         self._fingerprint: Fingerprint | None = None
@@ -81,7 +86,7 @@ class HttpRunner:
             if depth is not None:
                 found, attempts = self._from_group(configuration, query, depth)
                 return observation(found.ids, found.scores, attempts=attempts)
-            found, reply = self._ask(configuration.parameters, query)
+            found, reply = self._ask(configuration, query)
         except OrchestraError as error:
             return observation(
                 latency_ms=getattr(error, "latency_ms", None),
@@ -100,30 +105,48 @@ class HttpRunner:
     def _from_group(self, configuration: Configuration, query: Query, depth: int) -> tuple[Found, int]:
         """This configuration's part of the group's answer, and the requests that it cost."""
         parameters = {**configuration.parameters, DEPTH: depth}
-        send = partial(self._send, parameters, query)
+        send = partial(self._send, self._shared.name(configuration), parameters, query)
         reply, asked = self._shared.answer(configuration, query.query_id, send)
         most = configuration.parameters[DEPTH]
         found = self._read(reply, most if isinstance(most, int) else None)
         return found, reply.attempts if asked else 1
 
-    def _ask(self, parameters: Mapping[str, ParameterValue], query: Query) -> tuple[Found, Reply]:
-        reply = self._send(parameters, query)
+    def _ask(self, configuration: Configuration, query: Query) -> tuple[Found, Reply]:
+        reply = self._send(configuration.config_id, configuration.parameters, query)
         return self._read(reply), reply
 
-    def _send(self, parameters: Mapping[str, ParameterValue], query: Query) -> Reply:
+    def _send(self, group: str, parameters: Mapping[str, ParameterValue], query: Query) -> Reply:
         asked = self._asking.request(parameters, query.text)
-        repeatable = self._mapping.repeatable
-        return self._door.send(asked.method, asked.path, content=asked.content, repeatable=repeatable)
+        return self._door.send(
+            asked.method,
+            asked.path,
+            content=asked.content,
+            repeatable=self._mapping.repeatable,
+            group=group,
+        )
 
     def _read(self, reply: Reply, most: int | None = None) -> Found:
         try:
-            return self._answers.read(reply.json(), most)
+            found = self._answers.read(reply.json(), most)
         except RequestFailed as error:
             raise reply.spent_on(error) from error
+        return replace(found, ids=self._without_secrets(found.ids))
+
+    def _without_secrets(self, ids: tuple[str, ...]) -> tuple[str, ...]:
+        """Rankings are written down. An id of the dataset is no secret, whatever it holds (`prod-17`
+        where a header says `prod`); an unknown one scores zero under any name."""
+        joined = "\n".join(ids)
+        if self._door.redact(joined) == joined:
+            return ids
+        shown: dict[str, None] = {}
+        for rank, one in enumerate(ids):
+            name = one if one in self._documents else self._door.redact(one)
+            shown[name if name not in shown else f"{name}~{rank}"] = None
+        return tuple(shown)
 
     def _timed(self, configuration: Configuration, query: Query) -> Answer:
         try:
-            found, reply = self._ask(configuration.parameters, query)
+            found, reply = self._ask(configuration, query)
         except RequestFailed as error:
             return Answer(
                 failure=_failure(error),

@@ -45,6 +45,10 @@ class Shared:
         group = self._groups.get(_rest(configuration))
         return max(group.values()) if group and configuration.config_id in group else None
 
+    def name(self, configuration: Configuration) -> str:
+        """A name of the group, which none of its configurations has."""
+        return f"shared: {min(self._groups[_rest(configuration)])}"
+
     def answer(
         self, configuration: Configuration, query_id: str, ask: Callable[[], Reply]
     ) -> tuple[Reply, bool]:
