@@ -1,21 +1,23 @@
-"""What `orchestra run` and `orchestra resume` share: signals, and how the outcome is told."""
+"""What commands that ask a target share: signals, and how a run's outcome is told."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import click
 
 from orchestra_core.artifacts import Home
 from orchestra_core.outcome import Outcome
 
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 @contextmanager
 def terminating() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does, with a report."""
+    """SIGTERM and the loss of the terminal end a command as Ctrl-C does: in good order."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
@@ -23,11 +25,13 @@ def terminating() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with ExitStack() as restoring:
+        for number in _ENDINGS:
+            before = signal.getsignal(number)
+            if before is not signal.SIG_IGN:  # as `nohup` wants it
+                signal.signal(number, interrupt)
+                restoring.callback(signal.signal, number, before or signal.SIG_DFL)
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def tell(outcome: Outcome, home: Home, *, as_json: bool, repeated: bool = False) -> None:

@@ -33,12 +33,15 @@ def apply(run_id: str, request: Request, as_json: bool) -> None:
     already is not written again. If any cannot be verified, all are rolled back.
     """
     from orchestra_core.applying import apply_published
+    from orchestra_core.cli.carrying import terminating
     from orchestra_core.cli.options import find_run
     from orchestra_core.session import open_session
 
     session = open_session(request)
     _, found = find_run(run_id, session.home.root)
-    _tell(apply_published(session, found), as_json=as_json)
+    with terminating():
+        rows = apply_published(session, found)
+    _tell(rows, as_json=as_json)
 
 
 @command.command()
@@ -52,12 +55,15 @@ def rollback(run_id: str, request: Request, as_json: bool) -> None:
     run's policy is in force.
     """
     from orchestra_core.applying import roll_back_published
+    from orchestra_core.cli.carrying import terminating
     from orchestra_core.cli.options import find_run
     from orchestra_core.session import open_session
 
     session = open_session(request)
     _, found = find_run(run_id, session.home.root)
-    _tell(roll_back_published(session, found), as_json=as_json)
+    with terminating():
+        rows = roll_back_published(session, found)
+    _tell(rows, as_json=as_json)
 
 
 @command.command()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in the middle: the run stops at once, and what is done is told and kept."""
+"""Ctrl-C, SIGTERM, SIGHUP in the middle: the run stops at once, and what is done is told and kept."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ def in_the_grid(script, started, wait_for):
     return start
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_at_once(number, script, in_the_grid):
     process = in_the_grid("--plugins", "no:reporters")
     process.send_signal(number)

@@ -40,7 +40,8 @@ def serve(port: int, host: str, fault: str, fault_seed: int, request: Request) -
 
     faults = parse_faults(fault)
     require("serve", "fastapi", "uvicorn")
-    from orchestra_fiqa_runner.serving.running import is_loopback, listen, open_app, run_server
+    from orchestra_core.service.options import is_loopback
+    from orchestra_fiqa_runner.serving.running import listen, open_app, run_server
 
     if not is_loopback(host):
         warning = click.style("Warning:", fg="yellow")

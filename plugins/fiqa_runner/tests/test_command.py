@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from time import monotonic, sleep
 
 import psutil
 import pytest
+from orchestra_fiqa_runner.command.process import TAIL
 from orchestra_fiqa_runner.settings import CommandSettings, FiqaSettings
 
 from orchestra_core.errors import AddressRefused, ExperimentError, RunnerTimeout, TargetError
@@ -69,7 +71,7 @@ def job_folders(tmp_path):
 
 def gone(pid):
     """Whether a process has ended; what nobody buried yet counts as ended."""
-    for _ in range(100):
+    for _ in range(600):
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
                 return True
@@ -100,6 +102,12 @@ def test_a_program_that_samples_for_itself_is_never_more_than_figures(opener, fi
     settings = FiqaSettings(command=CommandSettings(files=False))
     seen = list(opener("rankings", settings).evaluate([one], fiqa.judged_queries()[:4]))
     assert all(o.reported["recall@10"] == 0.5 for o in seen)
+
+
+def test_a_program_that_samples_for_itself_may_not_fail_at_all_of_it(opener, fiqa, one):
+    settings = FiqaSettings(command=CommandSettings(files=False))
+    with pytest.raises(TargetError, match="every query failed"):
+        list(opener("told_all_failed", settings).evaluate([one], fiqa.judged_queries()[:2]))
 
 
 def test_a_query_that_failed_is_one_failed_observation(opener, fiqa, one):
@@ -135,6 +143,10 @@ LIES = {
     "no_count": "count is missing",
     "all_told_failed": "failures is 6",
     "all_failed": "every query failed",
+    "ranked_all_failed": "every query failed",
+    "some_failed": "2 lines tell of one",
+    "half_failed": "failures is 0.5",
+    "pipe": "run.trec.gz is no result: it is no plain file",
     "above_1": "recall@10 is 1.5",
     "below_0": "recall@10 is -0.1",
     "no_objective": "no recall@10",
@@ -219,6 +231,69 @@ def test_closing_ends_what_still_runs(opener, fiqa, one, tmp_path):
         assert isinstance(answer.exception(timeout=10), TargetError)
     (file,) = tmp_path.glob("command-*/*/pids")
     assert all(gone(int(pid)) for pid in file.read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("verb", "signals"),
+    [
+        ("run", [signal.SIGKILL]),
+        ("run", [signal.SIGHUP]),
+        ("run", [signal.SIGINT, signal.SIGINT]),
+        ("diag", [signal.SIGTERM]),
+        ("load", [signal.SIGTERM]),
+    ],
+)
+def test_nothing_outlives_orchestra(command, tmp_path, verb, signals):
+    """Not even a grandchild that ignores SIGTERM, however Orchestra ends."""
+    experiment = {
+        "name": "scripted",
+        "runner": {"plugin": "fiqa", "backend": "command", "runner_cmd": command("hang")},
+        "space": {"collection": ["fiqa_para"], "alpha": [0.0, 0.5], "top_k": [10]},
+        "baseline": {"collection": "fiqa_para", "alpha": 0.5, "top_k": 10},
+    }
+    (tmp_path / "orchestra.yaml").write_text(json.dumps(experiment))
+    orchestra = subprocess.Popen(
+        [ORCHESTRA, verb],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with orchestra:
+        try:
+            deadline = monotonic() + 90
+            while len(pids := pids_in(tmp_path)) < 2:
+                assert monotonic() < deadline
+                assert orchestra.poll() is None
+                sleep(0.05)
+            for number in signals:
+                orchestra.send_signal(number)
+                sleep(0.3)  # the second one comes while it waits for the first one's effect
+            orchestra.wait(60)
+        finally:
+            orchestra.kill()
+    assert all(gone(pid) for pid in pids | pids_in(tmp_path))
+    if verb == "diag":
+        assert not list(tmp_path.glob("orchestra-diag-*"))
+
+
+def pids_in(folder):
+    """Of the programs and of what they have started themselves."""
+    return {int(pid) for file in folder.rglob("pids") for pid in file.read_text().split()}
+
+
+@pytest.mark.parametrize("before", range(0, 12, 3))
+def test_a_secret_at_the_edge_of_a_complaint_is_hidden_whole(opener, fiqa, one, monkeypatch, before):
+    """What is repeated of it begins somewhere in the middle of the token."""
+    monkeypatch.setenv("TOKEN", token := "t0ken-value")
+    monkeypatch.setenv("LENGTH", str(TAIL - before))
+    settings = FiqaSettings(command=CommandSettings(environment=("TOKEN", "LENGTH")))
+    with pytest.raises(TargetError, match="exit code 7") as caught:
+        list(opener("complain", settings).evaluate([one], fiqa.judged_queries()[:2]))
+    said = caught.value.hint.partition("It said: ")[2]
+    assert said.endswith("xxx")
+    assert not any(token[start : start + 3] in said for start in range(len(token) - 2))
 
 
 def test_a_failure_repeats_the_complaint_without_secrets(opener, fiqa, one, monkeypatch):

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from time import monotonic
 
 import numpy as np
 import psycopg
 import pytest
+from orchestra_fiqa_runner import plugin
 from orchestra_fiqa_runner.backends.pgvector import tables_for
 from orchestra_fiqa_runner.collections import read_collections
 from orchestra_fiqa_runner.engine.corpus import read_corpus
@@ -20,6 +26,7 @@ from orchestra_fiqa_runner.postgres import database as database_module
 from orchestra_fiqa_runner.postgres.dsn import read_dsn, start_demo
 from orchestra_fiqa_runner.postgres.loading import load
 from orchestra_fiqa_runner.settings import FiqaSettings, PgvectorSettings
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import DataError, ExperimentError, HealthFailed, TargetError, UsageError
@@ -353,6 +360,77 @@ def test_a_secret_is_never_shown(kit, fiqa, make, monkeypatch, tmp_path, wrong):
         done = shell(tmp_path, *words, FIQA_PG_DSN=wrong)
         assert done.returncode in {2, 3}
         assert SECRET not in done.stdout + done.stderr
+
+
+@contextmanager
+def relayed(dsn):
+    """A TCP port of this machine that leads to the test's server, whatever that listens on."""
+    server = conninfo_to_dict(dsn)
+    running = ThreadingTCPServer(("127.0.0.1", 0), _Relay)
+    running.daemon_threads = True
+    running.leads_to = str(server["host"]), int(server.get("port") or 5432)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    try:
+        yield running.server_address[1]
+    finally:
+        running.shutdown()
+        running.server_close()
+
+
+class _Relay(BaseRequestHandler):
+    def handle(self):
+        host, port = self.server.leads_to
+        if host.startswith("/"):
+            other = socket.socket(socket.AF_UNIX)
+            other.connect(f"{host}/.s.PGSQL.{port}")
+        else:
+            other = socket.create_connection((host, port))
+        with other:
+            back = threading.Thread(target=_copy, args=(other, self.request), daemon=True)
+            back.start()
+            _copy(self.request, other)
+            back.join()
+
+
+def _copy(source, sink):
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_a_server_behind_an_alias_is_dialled_there_and_told(kit, dsn, fiqa, loaded, make, monkeypatch):
+    """`db.example` exists nowhere: whoever asked a name server would not arrive."""
+    one = make(collection="fiqa_para", alpha=1.0)
+    with relayed(dsn) as port:
+        monkeypatch.setenv("FIQA_PG_DSN", make_conninfo(dsn, host="db.example", port=port))
+        runner = {"backend": "pgvector", "host_aliases": {"db.example": "127.0.0.1"}}
+        events = []
+        request = replace(
+            kit.request(fiqa, [one], runner=runner), emit=lambda *event: events.append(event)
+        )
+        opened = plugin.orchestra_runner(request)
+        try:
+            assert opened.health().details[f"postgresql://db.example:{port}"] == {
+                "status": f"at 127.0.0.1:{port}"
+            }
+            (seen,) = opened.evaluate([one], fiqa.judged_queries()[:1])
+            assert seen.failure is None
+        finally:
+            opened.close()
+    assert [(kind, payload["resolved"]) for kind, payload in events] == [
+        ("ALIAS_APPLIED", f"postgresql://127.0.0.1:{port}")
+    ]
+
+
+def test_a_database_without_the_extension_is_told_to_be_loaded(kit, dsn, fiqa, make, monkeypatch):
+    with psycopg.connect(dsn, autocommit=True) as other:
+        other.execute("CREATE DATABASE plain")
+    monkeypatch.setenv("FIQA_PG_DSN", make_conninfo(dsn, dbname="plain"))
+    with pytest.raises(HealthFailed, match="extension 'vector'") as caught:
+        kit.open(fiqa, [make(collection="fiqa_para", alpha=1.0)], runner={"backend": "pgvector"})
+    assert "orchestra fiqa load" in caught.value.hint
 
 
 def test_a_missing_dsn_is_told(kit, fiqa, make, monkeypatch):

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from orchestra_fiqa_runner.serving.faults import parse_faults
 
+from orchestra_core.cli.main import run as run_cli
 from orchestra_core.errors import UsageError
 
 SCRIPT = Path(sys.executable).with_name("orchestra")
@@ -290,3 +291,25 @@ print(sorted({"fastapi", "uvicorn", "bm25s", "psycopg", "wordllama"} & sys.modul
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "--fault" in done.stdout
     assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [
+        ("127.evil.invalid", True),
+        ("localhost.invalid", True),
+        ("::10.0.0.1", True),
+        ("127.0.0.1", False),
+    ],
+)
+def test_only_this_machine_s_own_addresses_are_not_warned_of(host, warned, taken_port, capsys):
+    """Nobody can listen there: the name does not exist, or the port is taken."""
+    words = ["fiqa", "serve", "--host", host, "--port", str(taken_port), "--plugins", "fiqa"]
+    assert run_cli(words) == 3
+    assert ("no password" in capsys.readouterr().err) is warned
+
+
+@pytest.fixture
+def taken_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]

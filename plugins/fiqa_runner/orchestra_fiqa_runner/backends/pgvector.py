@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from orchestra_core.errors import HealthFailed
-from orchestra_core.runner import Fingerprint
+from orchestra_core.runner import Fingerprint, Health
 from orchestra_fiqa_runner.collections import read_collections
 from orchestra_fiqa_runner.description import default_collection
 from orchestra_fiqa_runner.engine.corpus import read_corpus
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 def open_backend(request: RunnerRequest) -> PgvectorRunner:
     """A runner over a database that `orchestra fiqa load` has loaded.
 
-    Raises UsageError without a DSN or the extra, HealthFailed when the server cannot be reached,
-    TargetError when it does not hold what the configurations ask.
+    Raises UsageError without a DSN or the extra, AddressRefused for a host that is not allowed,
+    HealthFailed when the server cannot be reached, TargetError when it does not hold what the
+    configurations ask.
     """
     require("pgvector", "psycopg", "psycopg_pool", "pgvector")
     from orchestra_fiqa_runner.postgres.indexes import PgIndexes
@@ -82,6 +85,14 @@ class PgvectorRunner(FiqaRunner):
         super().__init__(indexes, settings, collection, trial, clock=perf_counter)
         self._database_indexes = indexes
 
+    def health(self) -> Health:
+        """Asks one query of the first configuration; says at which address the server answered."""
+        found, answered = super().health(), self._database_indexes.answered()
+        if answered is None:
+            return found
+        url, address = answered
+        return replace(found, details={**found.details, url: {"status": f"at {address}"}})
+
     def fingerprint(self) -> Fingerprint:
         """What the database holds now: rows, vectors and indexes, not what was once loaded."""
         base, indexes = super().fingerprint(), self._database_indexes
@@ -101,13 +112,16 @@ class PgvectorRunner(FiqaRunner):
 
 
 def _connect(request: RunnerRequest, settings: PgvectorSettings) -> Database:
+    from orchestra_fiqa_runner.postgres.admission import admit
     from orchestra_fiqa_runner.postgres.database import Database
     from orchestra_fiqa_runner.postgres.dsn import find_server
 
+    with closing(request.open_door()) as door:
+        server = admit(find_server(settings, request.cache_dir), door)
     # Small tables would never be searched by their index, if the planner had its way.
     scans = {"enable_seqscan": "off"} if not settings.exact else {"enable_indexscan": "off"}
     database = Database(
-        find_server(settings, request.cache_dir),
+        server,
         connections=request.experiment.concurrency + 1,
         timeout_s=request.experiment.runner.timeout_s,
         session=scans,

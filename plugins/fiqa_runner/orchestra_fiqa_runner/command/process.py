@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from orchestra_core.errors import ExperimentError, RunnerTimeout, TargetError
+from orchestra_fiqa_runner.command.groups import GRACE_S, end_groups
+from orchestra_fiqa_runner.command.watcher import Watcher
 
-GRACE_S = 2.0
-"""Seconds between asking a group to end and ending it."""
 TAIL = 2_000
-"""Bytes of a program's complaint that a message repeats."""
+"""Bytes of a program's complaint that a message repeats, at most."""
+HIDDEN = "***"
 OUT, ERR = "stdout.log", "stderr.log"
 
 
 class Processes:
     """Every program that runs for one run; `close` ends those that are left."""
 
-    def __init__(self, hide: Callable[[str], str] = str) -> None:
-        """`hide` takes secrets out of what a program complains of."""
-        self._hide = hide
+    def __init__(self, secrets: Callable[[], Collection[str]] = tuple) -> None:
+        """`secrets`: what is hidden in what a program complains of."""
+        self._secrets = secrets
+        self._watcher = Watcher()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -43,9 +44,8 @@ class Processes:
         try:
             in_time = _ends_within(process, timeout_s)
         finally:
-            end_group(process)  # what it left running in the background too
-            with self._lock:
-                self._running.discard(process)
+            _end([process])  # what it left running in the background too
+            self._forget(process)
         if not in_time:
             raise RunnerTimeout(
                 f"{words[0]} did not end within {timeout_s:g} s, so its process group was ended",
@@ -68,8 +68,18 @@ class Processes:
         with self._lock:
             self._closed = True
             left = tuple(self._running)
-        for process in left:
-            end_group(process)
+        try:
+            _end(left)
+            for process in left:
+                self._forget(process)
+        finally:
+            with self._lock:
+                self._watcher.close()
+
+    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._running.discard(process)
+            self._watcher.end(process.pid)
 
     def _start(
         self, words: Sequence[str], environ: Mapping[str, str], out: int, err: int
@@ -78,6 +88,7 @@ class Processes:
             if self._closed:
                 raise TargetError("the runner is closed")
             try:
+                self._watcher.open()
                 process = subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
                     list(words),
                     env=dict(environ),
@@ -93,15 +104,23 @@ class Processes:
                     hint="Give program and arguments as a list; a script must be executable, or be "
                     "named after its interpreter, such as [python3, my_script.py].",
                 ) from error
+            self._watcher.begin(process.pid)
             self._running.add(process)
             return process
 
     def _complaint(self, folder: Path) -> str:
-        """The end of what the program wrote to its standard error."""
+        """The end of what the program wrote to its standard error, without secrets."""
+        secrets = sorted(self._secrets(), key=len, reverse=True)
+        # A secret that begins before the tail is read whole; one that begins before that is cut off.
+        longest = max((len(secret.encode()) for secret in secrets), default=0)
         with (folder / ERR).open("rb") as stream:
-            stream.seek(max(0, (folder / ERR).stat().st_size - TAIL))
-            text = " ".join(stream.read().decode(errors="replace").split())
-        return f" It said: {self._hide(text)}" if text else ""
+            begins = max(0, (folder / ERR).stat().st_size - TAIL - longest)
+            stream.seek(begins)
+            text = stream.read().decode(errors="replace")
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        text = " ".join((text[longest:] if begins else text)[-TAIL:].split())
+        return f" It said: {text}" if text else ""
 
 
 def _ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -122,27 +141,10 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
         return True
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End every process of the group: asked first, then without asking."""
-    group = process.pid  # a session's leader, so the group is named after it
-    if process.returncode is not None or not _signal(group, signal.SIGTERM):
-        process.poll()
-        return
-    deadline = time.monotonic() + GRACE_S
-    while time.monotonic() < deadline:
-        process.poll()  # or its own remains would keep the group alive
-        if not _signal(group, 0):
-            return
-        time.sleep(0.02)
-    _signal(group, signal.SIGKILL)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_S)
-
-
-def _signal(group: int, number: int) -> bool:
-    """Whether there was anybody to hear it."""
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+def _end(processes: Collection[subprocess.Popen[bytes]]) -> None:
+    """End and bury them, with everything in their groups; each is a leader, and names its group."""
+    left = [process for process in processes if process.returncode is None]
+    end_groups([process.pid for process in left], lambda: [process.poll() for process in left])
+    for process in left:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)

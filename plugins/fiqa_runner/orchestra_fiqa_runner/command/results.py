@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ MOST_BYTES = 64 * 2**20
 """Of a file, unpacked; more is no result but an accident."""
 TIMINGS = ("p50_ms", "p95_ms", "p99_ms", "cost_per_query")
 _COUNTS = ("count", "failures")
+_ALL_FAILED = "every query failed, and yet the status is 'ok'"
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 _Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -80,8 +82,11 @@ def read_result(
     Raises TargetError, naming the file, for one that cannot be believed.
     """
     figures = _read_metrics(folder, folder.name, len(queries), objective)
-    rankings, lines = (_read_rankings(folder), _read_lines(folder)) if asked_these else (None, {})
-    if rankings is None and not any(line.ranking is not None for line in lines.values()):
+    lines = _read_lines(folder)
+    rankings = _read_rankings(folder) if asked_these else None
+    ranked = asked_these and any(line.ranking is not None for line in lines.values())
+    if rankings is None and not ranked:
+        _check_told_failures(folder, lines.values(), figures)
         told = {name: value for name, value in figures.items() if name not in _COUNTS}
         return Result(_reported(config_id, queries, told), aggregate_only=True, figures=figures)
     seen = tuple(_observation(config_id, q.query_id, lines, rankings or {}) for q in queries)
@@ -112,7 +117,7 @@ def _check_figures(path: Path, known: Mapping[str, float], asked: int, objective
     count, failures = known.get("count"), known.get("failures", 0.0)
     if count is None or count != asked:
         raise _bad(path, f"metrics.count is {_number(count)}, and {asked} queries were asked")
-    if not 0 <= failures < count:
+    if not 0 <= failures < count or failures != int(failures):
         raise _bad(path, f"metrics.failures is {_number(failures)} of {asked} queries")
     if objective not in known:
         raise _bad(path, f"metrics has no {objective}, which is the objective")
@@ -124,10 +129,11 @@ def _check_figures(path: Path, known: Mapping[str, float], asked: int, objective
 
 def _read_rankings(folder: Path) -> dict[str, list[str]] | None:
     path = folder / RANKINGS
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     found: dict[str, list[str]] = {}
     try:
+        _check_plain(path)
         with gzip.open(path) as stream:
             content = stream.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
@@ -163,7 +169,7 @@ def _key(path: Path, number: int, rank: str, score: str) -> str:
 
 def _read_lines(folder: Path) -> dict[str, _Line]:
     path = folder / QUERIES
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     found: dict[str, _Line] = {}
     for number, text in enumerate(_content(path).splitlines(), 1):
@@ -202,10 +208,20 @@ def _reported(
     return tuple(Observation(config_id, query.query_id, reported=figures) for query in queries)
 
 
+def _check_told_failures(folder: Path, lines: Collection[_Line], figures: Mapping[str, float]) -> None:
+    """Figures alone are believed only where the lines of failed queries do not contradict them."""
+    failed = sum(line.failure is not None for line in lines)
+    if failed >= figures["count"]:
+        raise _bad(folder / QUERIES, _ALL_FAILED)
+    if figures.get("failures", failed) < failed:
+        told = f"metrics.failures is {_number(figures['failures'])}, and {failed} lines tell of one"
+        raise _bad(folder / METRICS, told)
+
+
 def _check_failures(folder: Path, seen: Sequence[Observation], figures: Mapping[str, float]) -> None:
     failed = sum(one.failure is not None for one in seen)
     if failed == len(seen) and seen:
-        raise _bad(folder / QUERIES, "every query failed, and yet the status is 'ok'")
+        raise _bad(folder / QUERIES, _ALL_FAILED)
     if "failures" in figures and figures["failures"] > failed:
         told = f"metrics.failures is {_number(figures['failures'])}, and {failed} queries failed"
         raise _bad(folder / METRICS, told)
@@ -214,16 +230,21 @@ def _check_failures(folder: Path, seen: Sequence[Observation], figures: Mapping[
 def _content(path: Path) -> str:
     """A file's text. Raises TargetError when it is missing, no plain file, too large or no UTF-8."""
     try:
-        about = path.lstat()
-        if not stat.S_ISREG(about.st_mode):
-            raise _bad(path, "it is no plain file")
-        if about.st_size > MOST_BYTES:
-            raise _bad(path, "it is too large")
+        _check_plain(path)
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise _bad(path, "the program did not write it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise _bad(path, f"it cannot be read: {error}") from None
+
+
+def _check_plain(path: Path) -> None:
+    """Raises TargetError for what is no file, such as a pipe that nobody writes to."""
+    about = path.lstat()
+    if not stat.S_ISREG(about.st_mode):
+        raise _bad(path, "it is no plain file")
+    if about.st_size > MOST_BYTES:
+        raise _bad(path, "it is too large")
 
 
 def _bad(path: Path, why: str) -> TargetError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestra_core.artifacts import check_name, storage_errors, write_atomic
 from orchestra_core.errors import ExperimentError
 from orchestra_core.observation import Failure, LatencySample, Observation, Query
+from orchestra_core.outbound.secrets import SHORTEST
 from orchestra_core.runner import Fingerprint, Health
 from orchestra_fiqa_runner.command.process import Processes
 from orchestra_fiqa_runner.command.results import Result, read_result
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from orchestra_fiqa_runner.settings import CommandSettings
 
 QUERIES_FILE, QRELS_FILE = "asked.tsv", "asked.qrels"
-SECRET = 4
-"""Characters from which a declared variable's value is hidden in messages."""
 _NO_TIMES = Failure("not_timed", "the program gives no latency of single requests")
 
 
@@ -51,7 +50,7 @@ class CommandRunner:
         self._settings = settings
         self._folder = folder
         self._base = base
-        self._processes = Processes(self._hide)
+        self._processes = Processes(self._secrets)
         self._numbers = itertools.count(1)
         self._untimed: set[str] = set()
 
@@ -153,12 +152,10 @@ class CommandRunner:
         paths = str(folder / QUERIES_FILE), str(folder / QRELS_FILE)
         return ["--queries", paths[0], "--qrels", paths[1]]
 
-    def _hide(self, text: str) -> str:
-        """Without the values of the declared variables, which may be secrets."""
-        for name in self._settings.environment:
-            if name != "PATH" and len(value := os.environ.get(name, "")) >= SECRET:
-                text = text.replace(value, "***")
-        return text
+    def _secrets(self) -> list[str]:
+        """Values of the declared variables: any of them may be one."""
+        names = (name for name in self._settings.environment if name != "PATH")
+        return [value for name in names if len(value := os.environ.get(name, "")) >= SHORTEST]
 
     def _environment(self, job_id: str) -> dict[str, str]:
         declared = (name for name in self._settings.environment if name in os.environ)

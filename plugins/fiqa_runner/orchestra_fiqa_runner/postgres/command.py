@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestra_core.cli.output import duration, print_json, print_table
+from orchestra_core.outbound.opening import open_door
 from orchestra_core.session import Request, cache_folder, open_session
 from orchestra_fiqa_runner.backends.pgvector import tables_for
 from orchestra_fiqa_runner.collections import read_collections
 from orchestra_fiqa_runner.description import RUNNER_NAME
 from orchestra_fiqa_runner.engine.corpus import read_corpus
+from orchestra_fiqa_runner.postgres.admission import admit
 from orchestra_fiqa_runner.postgres.dsn import Server, find_server, read_dsn
 from orchestra_fiqa_runner.postgres.loading import Loaded, load
 from orchestra_fiqa_runner.settings import FiqaSettings
@@ -24,14 +27,19 @@ if TYPE_CHECKING:
 def load_experiment(
     request: Request, dsn: str | None, *, demo: bool, rebuild: bool
 ) -> tuple[str, Sequence[Loaded]]:
-    """The server's name and what was done. Raises ExperimentError, DatasetUnavailable, TargetError."""
+    """The server's name and what was done.
+
+    Raises ExperimentError, AddressRefused for a host that is not allowed, DatasetUnavailable,
+    TargetError.
+    """
     assignments = (*request.assignments, "runner.plugin=fiqa", "runner.backend=pgvector")
     plugins = (*request.plugins, RUNNER_NAME)
     session = open_session(replace(request, assignments=assignments, plugins=plugins))
     found = session.host.settings.get(RUNNER_NAME)
     settings = found if isinstance(found, FiqaSettings) else FiqaSettings()
     collections = read_collections(session.experiment)
-    server = _server(settings, dsn, demo=demo)
+    with closing(open_door(session.experiment)) as door:
+        server = admit(_server(settings, dsn, demo=demo), door)
     dataset = session.open_dataset()
     corpus = read_corpus(dataset.corpus, dataset.corpus_sha256)
     tables = tables_for(dataset.corpus_sha256, settings)

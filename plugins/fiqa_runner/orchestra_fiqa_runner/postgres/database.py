@@ -15,6 +15,7 @@ import psycopg
 from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from orchestra_core.outbound.addresses import bracketed
 from orchestra_fiqa_runner.evaluating import FailedQuery
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ GRACE_S = 5.0
 QUIET_S = 5.0
 """After no connection could be had, so long every request fails at once instead of waiting again."""
 _UNREACHABLE = "unreachable"
+_CONNECTION: dict[str, Any] = {
+    "autocommit": True,
+    "connect_timeout": 5,
+    "application_name": "orchestra",
+}
+LOAD = "Load it: orchestra fiqa load, with the same experiment."
 # What the pool logs is told as an error here; without a handler it would go to stderr as well.
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 
@@ -40,6 +47,8 @@ class Database:
     ) -> None:
         """`session`: settings of every connection. Nothing is sent before `open`."""
         self.server = server
+        self.answered: tuple[str, str] | None = None
+        """Once it is open, who answered: URL, numeric address; None for a socket of this machine."""
         self._timeout = timeout_s
         self._session = {"statement_timeout": str(round(timeout_s * 1000)), "jit": "off", **session}
         self._down_until = 0.0
@@ -52,13 +61,14 @@ class Database:
             configure=self._configure,
             timeout=min(timeout_s, QUIET_S),
             reconnect_timeout=QUIET_S,
-            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": "orchestra"},
+            kwargs=_CONNECTION,
         )
 
     def open(self) -> None:
         """Connect. Raises FailedQuery with the server's own words."""
-        with self.told(), psycopg.connect(self.server.dsn, connect_timeout=5):
-            pass  # the pool would only say that it waited in vain
+        with self.told(), psycopg.connect(self.server.dsn, **_CONNECTION) as connection:
+            self._configure(connection)  # the pool would only say that it waited in vain
+            self.answered = _who_answered(connection.info)
         self._pool.open()
 
     def rows(
@@ -108,9 +118,20 @@ class Database:
             self._pool.putconn(connection)
 
     def _configure(self, connection: psycopg.Connection[Row]) -> None:
-        register_vector(connection)
+        try:
+            register_vector(connection)
+        except psycopg.ProgrammingError:  # what every database lacks at first
+            told = f"{self.server.name}: the extension 'vector' is not there yet"
+            raise FailedQuery("not_loaded", told, LOAD) from None
         for name, value in self._session.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+
+
+def _who_answered(info: psycopg.ConnectionInfo) -> tuple[str, str] | None:
+    if not info.hostaddr:
+        return None
+    host = info.host or info.hostaddr
+    return f"postgresql://{bracketed(host)}:{info.port}", f"{bracketed(info.hostaddr)}:{info.port}"
 
 
 def _ask(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from orchestra_core.errors import TargetError, UsageError
+from orchestra_core.outbound.secrets import SHORTEST
 from orchestra_fiqa_runner.extras import require
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from orchestra_fiqa_runner.settings import PgvectorSettings
 
 HIDDEN = "***"
+_AS_WRITTEN = re.compile(r"(?://[^:@/]*:|[?&](?:ssl)?password=)([^@/&]*)")
+"""A password as a DSN in the form of a URL has it, percent-encoded."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,12 @@ class Server:
     dsn: str = field(repr=False)
     name: str
     """Host and database, such as `db.example:5432/search`."""
-    _secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def hide(self, text: str) -> str:
-        """`text` without the DSN and its password."""
-        for secret in self._secrets:
+        """`text` without the DSN and its password, in whichever form; a very short one is none."""
+        known = {secret for secret in self.secrets if len(secret) >= SHORTEST}
+        for secret in sorted(known, key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
         return " ".join(text.split())
 
@@ -69,8 +75,9 @@ def read_dsn(dsn: str, where: str, name: str = "") -> Server:
         ) from None
     host, port = parts.get("host") or parts.get("hostaddr") or "local socket", parts.get("port")
     told = name or f"{host}{f':{port}' if port else ''}/{parts.get('dbname') or ''}"
-    secrets = [dsn, str(parts.get("password") or ""), str(parts.get("sslpassword") or "")]
-    return Server(dsn, told, tuple(secret for secret in secrets if secret))
+    passwords = [str(parts.get(name) or "") for name in ("password", "sslpassword")]
+    encoded = [quote(password, safe="") for password in passwords]
+    return Server(dsn, told, (dsn, *passwords, *encoded, *_AS_WRITTEN.findall(dsn)))
 
 
 def start_demo(cache_dir: Path) -> str:

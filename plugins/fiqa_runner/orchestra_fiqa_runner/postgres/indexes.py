@@ -11,6 +11,7 @@ from psycopg.sql import SQL
 from orchestra_core.errors import TargetError
 from orchestra_core.plan import sha256_of
 from orchestra_fiqa_runner.postgres import schema
+from orchestra_fiqa_runner.postgres.database import LOAD
 from orchestra_fiqa_runner.postgres.digests import digest_of
 from orchestra_fiqa_runner.postgres.sides import (
     DenseStatements,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from orchestra_fiqa_runner.postgres.database import Database
     from orchestra_fiqa_runner.postgres.schema import Tables
     from orchestra_fiqa_runner.settings import PgvectorSettings
-
-LOAD = "Load it: orchestra fiqa load, with the same experiment."
 
 
 class PgIndexes:
@@ -88,6 +87,10 @@ class PgIndexes:
         count, digest = self._documents_now()
         same = digest == self._expected
         return count, self.corpus.sha256 if same else f"altered:{digest}"
+
+    def answered(self) -> tuple[str, str] | None:
+        """Who answered: URL, numeric address; None for a socket of this machine."""
+        return self._database.answered
 
     def content_hashes(self) -> dict[str, str]:
         """Collection → SHA-256 of its rows and indexes as they are now, for those that are loaded."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from orchestra_core.experiment import Experiment
     from orchestra_fiqa_runner.serving.faults import Fault
-
-LOOPBACK = ("127.", "::1", "localhost")
 
 
 def open_app(request: Request, faults: tuple[Fault, ...], seed: int) -> FastAPI:
@@ -71,10 +70,13 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # The protocol is named because asyncio switches Nagle's delay off only where it is.
-        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(2048)
+        with ExitStack() as closing:
+            listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            closing.callback(listening.close)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(2048)
+            closing.pop_all()
     except (OSError, OverflowError, UnicodeError) as error:
         raise InfrastructureError(
             f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}",
@@ -82,11 +84,6 @@ def listen(host: str, port: int) -> socket.socket:
             hint="Choose another --port; --port 0 takes any that is free.",
         ) from error
     return listening
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server on `host`."""
-    return host.startswith(LOOPBACK)
 
 
 def run_server(app: FastAPI, listening: socket.socket, told: Callable[[str], None]) -> None:

@@ -88,8 +88,27 @@ def one_failed(result, found):
 def all_failed(result, found):
     rows = [{"query_id": q, "failure": {"reason": "x"}, "ranking": None} for q in found]
     (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    rows[0]["ranking"] = []
+    write(result)
+
+
+def ranked_all_failed(result, found):
+    rows = [{"query_id": q, "failure": {"reason": "x"}, "ranking": []} for q in found]
     (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write(result)
+
+
+def told_all_failed(result, found):
+    all_failed(result, [f"own-{number}" for number in range(asked.sample)])
+
+
+def some_failed(result, found):
+    rows = [{"query_id": q, "failure": {"reason": "x"}} for q in list(found)[:2]]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write(result)
+
+
+def pipe(result, found):
+    os.mkfifo(folder / "run.trec.gz")
     write(result)
 
 
@@ -116,6 +135,12 @@ def fail(result, found):
     sys.exit(7)
 
 
+def complain(result, found):
+    length = int(os.environ["LENGTH"])
+    sys.stderr.write(" ".join(["trouble"] * 500) + os.environ["TOKEN"] + "x" * length)
+    sys.exit(7)
+
+
 def environment(result, found):
     (folder / "environment").write_text(json.dumps(dict(os.environ)))
     (folder / "arguments").write_text(json.dumps(sys.argv[1:]))
@@ -138,6 +163,11 @@ BEHAVIOURS = {
     "figures": lambda result, _: write(result),
     "one_failed": one_failed,
     "all_failed": all_failed,
+    "ranked_all_failed": ranked_all_failed,
+    "told_all_failed": told_all_failed,
+    "some_failed": some_failed,
+    "half_failed": with_metric(failures=0.5),
+    "pipe": pipe,
     "silent": lambda result, _: None,
     "broken": lambda result, _: write(result, '{"status": "ok", "metr'),
     "list": lambda result, _: write([result]),
@@ -161,6 +191,7 @@ BEHAVIOURS = {
     "hang": hang,
     "leave_one_behind": leave_one_behind,
     "fail": fail,
+    "complain": complain,
     "environment": environment,
 }
 main()
