@@ -179,7 +179,7 @@ class _Run:
         return runner
 
     def _open_runner(self) -> Runner:
-        return self.session.open_runner(self.plan, self.dataset, self._emit, self.budget.left_s)
+        return self.session.open_runner(self.plan, self.dataset, self._emit, self.budget)
 
     def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
         records = self.session.host.records()
@@ -203,7 +203,7 @@ class _Run:
     def _context(self, runner: Runner, executor: Executor) -> RunContext:
         objective = self.plan.experiment.objective.maximize
         queries = {query.query_id: query for query in self.dataset.judged_queries()}
-        ask = evaluator(runner, self.plan, queries)
+        ask = evaluator(runner, self.plan, queries, self.budget)
         return RunContext(
             run_id=self.run_id,
             home=self.session.home,

@@ -84,6 +84,14 @@ class Past:
         found = self.units.get(key)
         return found.popleft() if found else None
 
+    def spent_in_vain(self) -> tuple[int, float]:
+        """Requests and USD of units that are asked again: no result is left of them."""
+        kept = [e.payload for found in self.units.values() for e in found]
+        own = [payload for payload in kept if "reused_from" not in payload]
+        requests = sum(p["requests"] + p.get("repetitions", 0) for p in own)
+        cost = sum(p.get("cost_usd", 0.0) for p in own)
+        return self.state.requests - requests, max(0.0, self.state.cost_usd - cost)
+
     def fuller_job(self, job_id: str, queries: int) -> Event | None:
         """The recorded job with more queries than it has now, for a resumed run that is cut short."""
         event = self._jobs.get(job_id)
