@@ -101,14 +101,10 @@ class InvalidName(UsageError):
 
 
 class AddressRefused(UsageError):
-    """An address is malformed, or not one that the experiment allows to be asked.
-
-    `whole`: the message with all of the address, where it had to be cut. Half a secret is not known for
-    one, so whatever came from a target is redacted in this form.
-    """
+    """An address is malformed, or not one that the experiment allows to be asked."""
 
     code = "address"
-    whole = ""
+    whole = ""  # the message with the address uncut
 
 
 class RunNotFound(UsageError):
@@ -310,8 +306,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """The text without control characters (line ends and tabs stay): a target's words may hold any,
-    and a terminal would obey them."""
+    """The text without control characters but line ends and tabs: a terminal would obey a target's."""
     if text.isprintable():
         return text
     return "".join(c if c in "\n\t" or category(c) != "Cc" else "\ufffd" for c in text)

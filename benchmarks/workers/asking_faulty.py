@@ -10,17 +10,25 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, cast
 
 from orchestra_fiqa_runner.backends import open_backend
 
 from orchestra_core import Configuration, Experiment, Query, RunnerRequest
 from orchestra_core.builtin.threads import ThreadExecutor
+from orchestra_core.datasets import Dataset
 from orchestra_core.observation import Unit, UnitResult
 from orchestra_core.scheduling.units import checked, cut
 
 ONE = Configuration(config_id="one", parameters={"top_k": 10})
 THREADS = 16
+
+
+def _dataset(questions: int) -> Dataset:
+    """The document that the service puts first, for each question."""
+    names = [f"q{number}" for number in range(questions)]
+    corpus = {f"{name}-0": name for name in names}
+    qrels = {name: {f"{name}-0": 1} for name in names}
+    return Dataset("faulty", corpus, {name: name for name in names}, qrels)
 
 
 def main(port: int, questions: int, rate: float) -> None:
@@ -36,7 +44,7 @@ def main(port: int, questions: int, rate: float) -> None:
     opened = open_backend(
         RunnerRequest(
             experiment=experiment,
-            dataset=cast(Any, None),  # the http backend asks a service, not the dataset
+            dataset=_dataset(questions),
             configurations=[ONE],
             cache_dir=Path(),
             emit=lambda kind, _payload: events.update([kind]),

@@ -181,9 +181,9 @@ def _tell_ids(found: Diagnosis, seen: Sequence[Observation], dataset: Dataset) -
 
 def _tell_noise(found: Diagnosis, noise: _Noise) -> None:
     kinds = Counter(kind for kind, _ in noise.events)
-    for kind, payload in noise.events:
-        if kind == "ALIAS_APPLIED":
-            found.add(_AREA, "alias", "ok", f"{payload['raw']} was asked at {payload['resolved']}")
+    used = [(p["raw"], p["resolved"]) for kind, p in noise.events if kind == "ALIAS_APPLIED"]
+    for raw, resolved in dict.fromkeys(used):
+        found.add(_AREA, "alias", "ok", f"{raw} was asked at {resolved}")
     if kinds["RETRY"]:
         last = next(p for k, p in reversed(noise.events) if k == "RETRY").get("error", {})
         told = f"{counted(kinds['RETRY'], 'request')} had to be repeated: {last.get('msg', '')}"

@@ -1,8 +1,9 @@
 """The door: one request in, one good reply or one named failure out, whatever lies between.
 
-Each attempt passes in this order: the policy, the peace that the target asked for, the circuit breakers,
-a slot, the rate limit, the run's allowance, the transport. Blocking, for use from threads: measured on
-one core that is several times faster than an asynchronous client, and runners are called from threads.
+Each attempt passes in this order: the policy, the peace that the target asked for, the circuit
+breakers, a slot, the rate limit, the run's allowance, the transport. Blocking, for use from threads:
+measured on one core that is several times faster than an asynchronous client, and runners are called
+from threads.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Door:
         self.base, self.policy, self.secrets = base, policy, secrets
         self.allowance, self.manners = allowance, manners
         self._transport, self._emit = transport, emit
-        transport.dialled = self._tell_alias
+        transport.tell(self._tell_alias)
         self._closing = Closing()
         self._admission = Admission(pacer, allowance, self._closing)
         self._upstreams: dict[Origin, Upstream] = {}
@@ -148,7 +149,7 @@ class Door:
         return found[0], number
 
     def redact(self, text: str) -> str:
-        """The text without any value of `runner.headers`: before it is cut, and before it is written."""
+        """The text without any value of `runner.headers`; for what is written, before it is cut."""
         return self.secrets.redact(text)
 
     def redact_json(self, value: Any) -> Any:
@@ -220,7 +221,7 @@ class Door:
         )
 
     def _check_hop(self, url: Url, onwards: Url) -> None:
-        """A target elsewhere sends nobody to this machine, whose services may trust who comes from it."""
+        """A target elsewhere sends nobody to this machine: its services may trust who asks from it."""
         try:
             if not self.policy.route(url.origin).dialled.is_loopback:
                 self.policy.route(onwards.origin, by_name=True)

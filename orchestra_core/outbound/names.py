@@ -33,9 +33,9 @@ class Names:
     def addresses(self, host: str, port: int, seconds: float = PATIENCE_S) -> tuple[str, ...]:
         """Numeric addresses of a host, the same ones every time; at most `seconds` are waited for them.
 
-        A host is looked up once at a time, whoever asks, and again after a failure. Raises RequestFailed
-        (`name`: there are none; `timeout`: there are none yet), AddressRefused where the name stands
-        for a kind of address that no service has.
+        A host is looked up once at a time, whoever asks, and again after a failure. Raises
+        RequestFailed (`name`: there are none; `timeout`: there are none yet), AddressRefused where the
+        name stands for a kind of address that no service has.
         """
         if host in _LOOPBACK:
             return _LOOPBACK[host]  # never asked of a name server: it could lie
@@ -94,8 +94,8 @@ def _checked(host: str, address: str) -> str:
 
 
 def _slow(host: str, seconds: float) -> RequestFailed:
-    """A name server that takes longer than anybody waits knows nothing; else the request ran out of time,
-    and may find the name known when it is sent again."""
+    """A name server that takes longer than anybody waits knows nothing; else the request ran out of
+    time, and may find the name known when it is sent again."""
     if seconds >= PATIENCE_S:
         return _unknown(host, f"no answer within {PATIENCE_S:g} s")
     return RequestFailed(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from pyrate_limiter import StateBucket
@@ -35,25 +35,22 @@ class Pacer:
         if self._bucket is None:
             return True
         ends = self._clock() + seconds
-        while (rest := self._take()) > 0:
+        while (rest := self._take(self._bucket)) > 0:
             left = ends - self._clock()
             if left <= 0:
                 return False
             sleep(min(rest, left))
         return True
 
-    def _take(self) -> float:
+    def _take(self, bucket: StateBucket) -> float:
         """Seconds until there may be a permit; 0: one was taken."""
         from pyrate_limiter import RateItem
 
-        bucket = self._bucket
-        assert bucket is not None
         with self._lock:
             item = RateItem("request", int(1000 * self._clock()))
             if bucket.put(item):
                 return 0.0
-            wait_ms = bucket.waiting(item)
-        assert isinstance(wait_ms, int)  # a bucket in memory answers at once
+            wait_ms = cast("int", bucket.waiting(item))  # no promise of one: the bucket is in memory
         return max(1, wait_ms) / 1000
 
 

@@ -86,7 +86,7 @@ class Secrets:
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
 
     def beginning(self, text: str, most: int) -> str:
-        """The same for the first `most` characters: a value that is cut off there is taken out whole."""
+        """The same for the first `most` characters; a value that is cut off there is taken out."""
         if self._pattern is None:
             return text[:most]
         window = text[: most + self._longest]

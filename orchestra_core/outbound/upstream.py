@@ -1,8 +1,8 @@
 """One target as the door treats it: its breakers, its slots, and the peace that it asked for.
 
 Two breakers guard each request. That of the target counts failed connections alone: whoever asks, the
-target is not there. That of a lane counts what one configuration may be the cause of, such as time-outs:
-a configuration that fails can hold back its own requests, never those of another.
+target is not there. That of a lane counts what one configuration may be the cause of, such as
+time-outs: a configuration that fails can hold back its own requests, never those of another.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def test_chunks_count_once_where_the_mapping_says_so(open_http, make):
 
 @pytest.mark.parametrize("clients", [1, 4])
 def test_a_failing_configuration_fails_no_neighbour(open_http, make, clients):
-    """One collection answers 500, one stalls, one breaks connections off, one is fine; units in turn."""
+    """One collection answers 500, one stalls, one wants peace for an hour, one is fine; in turn."""
     over = threading.Event()
 
     def answer(request):
@@ -446,6 +446,16 @@ def test_a_failing_health_check_ends_the_run_before_any_query(tmp_path, kind):
         assert set(error["details"]) == {"/ready", "/api/health/embeddings"}
         assert service.queries() == []
         assert outcome.report.error["hint"] == error["hint"]
+
+
+def test_a_target_that_wants_peace_for_an_hour_ends_the_run_at_once(tmp_path):
+    """Nobody sleeps: the run has half an hour, and the test no such time."""
+    with serving(lambda _r: (429, b"", {"Retry-After": "3600"})) as service:
+        outcome, events = run(tmp_path, runner={**FAST, "base_url": service.url})
+        assert outcome.exit_code == 3
+        assert of_type(events, "HEALTH_FAIL")
+        assert outcome.report.error["hint"]
+        assert len(service.asked) == 1
 
 
 def test_a_secret_is_sent_and_written_nowhere(tmp_path, monkeypatch):
