@@ -566,6 +566,16 @@ def test_answers_that_cannot_be_right_are_failures(run_orchestra, bend, reason):
     assert run.report.failures == {reason: 15}
 
 
+def test_a_target_that_finds_nothing_at_all_gives_no_verdict(run_orchestra):
+    def emptied(found):
+        return [replace(o, ranking=(), scores=()) for o in found]
+
+    run = run_orchestra(runner=Miscounting(emptied))
+    assert ending(run) == ("failed", None, 3)
+    assert run.report.error["msg"].startswith("nothing was found for any of 5 queries")
+    assert "Is the index empty" in run.report.error["hint"]
+
+
 # -- what is left -----------------------------------------------------------------------------------
 
 

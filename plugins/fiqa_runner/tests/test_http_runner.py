@@ -331,6 +331,7 @@ def test_a_wrong_mapping_is_refused(mapping, problem):
         ({"constants": {"model": None}, "body": {"x": "${model}"}}, "needs the constant 'model'"),
         ({"path": "/${rerank}/x", "parameters": {"rerank": {}}}, "no configuration gives a value"),
         ({"others": "refuse", "parameters": {}, "cases": []}, "does not send the parameter"),
+        ({"body": {"text": "fixed", "top_k": "${top_k}"}}, "never sends the question"),
     ],
 )
 def test_a_mapping_that_does_not_fit_the_experiment_is_refused_before_anything_is_sent(
