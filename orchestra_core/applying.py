@@ -19,6 +19,7 @@ from orchestra_core.journal.memory import open_journal, remember
 from orchestra_core.journal.skimming import skim
 from orchestra_core.policies import Policies
 from orchestra_core.report import Winner
+from orchestra_core.scheduling.budget import Budget
 from orchestra_core.session import Session
 from orchestra_core.sitting import further_sitting
 
@@ -124,7 +125,9 @@ def _sitting_over(
             recorder.record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
 
         session.calls.on_error = note
-        yield Policies(session.calls, recorder, session.home, session.experiment, winner), errors
+        left_s = Budget(session.experiment.limits).left_s
+        one = Policies(session.calls, recorder, session.home, session.experiment, winner, left_s)
+        yield one, errors
     remember(session.home, run_id)
 
 

@@ -19,14 +19,13 @@ from orchestra_core.errors import (
     RunCancelled,
     RunChanged,
     StorageError,
-    UsageError,
     describe_error,
 )
 from orchestra_core.evaluation.metrics import Scorer, metric_names
 from orchestra_core.exit_codes import exit_code_of
 from orchestra_core.fingerprints import fingerprint_of, measured
 from orchestra_core.history import read_history
-from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType
+from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.memory import remember
 from orchestra_core.journal.past import UNITS
 from orchestra_core.journal.recorder import Listener
@@ -179,7 +178,7 @@ class _Run:
         return runner
 
     def _open_runner(self) -> Runner:
-        return self.session.open_runner(self.plan, self.dataset, self._emit, self.budget)
+        return self.session.open_runner(self.plan, self.dataset, self.recorder.emit, self.budget)
 
     def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
         records = self.session.host.records()
@@ -269,12 +268,6 @@ class _Run:
         except StorageError as failure:
             error, code = error or failure, code or failure.exit_code
         return Outcome(report, code, tuple(folder.written), error)
-
-    def _emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
-        if event_type not in RUNNER_EVENTS:
-            listed = ", ".join(sorted(RUNNER_EVENTS))
-            raise UsageError(f"a runner may not record '{event_type}'; it may record {listed}")
-        self.recorder.record(EventType(event_type), payload)
 
     def _count(self, event: Event, _state: RunState) -> None:
         """What this sitting alone sent."""

@@ -202,14 +202,14 @@ class RequestFailed(TargetError):
     """A request gave no usable answer, after whatever repetitions were due.
 
     `reason` is short and countable (`timeout`, `http_503`, `too_large`), and the `type` of its payload.
-    `attempts` and the milliseconds say what it took, so that a failure is recorded like an answer.
+    `attempts`, the milliseconds and `cost` (USD, where the answer told it) say what it took, so that a
+    failure is recorded like an answer.
     """
 
     code = "request"
     attempts = 0
-    latency_ms = 0.0
-    backoff_ms = 0.0
-    held_ms = 0.0
+    cost: float | None = None
+    latency_ms = backoff_ms = held_ms = 0.0
 
     def __init__(
         self, reason: str, message: str, *, hint: str = "", details: Mapping[str, Any] | None = None

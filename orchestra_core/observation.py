@@ -58,7 +58,8 @@ class Observation:
     latency_ms: float | None = None
     """Milliseconds of this very request; None where work was shared with other configurations."""
     cost: float | None = None
-    """USD of this very request; None where the runner only prices probes."""
+    """USD of this very request, also of one that failed; None where the runner only prices probes, and
+    where another's request was shared: each counts in the budget once."""
     attempts: int = 1
     breakdown_ms: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
@@ -99,6 +100,14 @@ class LatencySample:
     breakdown_ms: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
     attempts: int = 1
+    warmup_cost: float = 0.0
+    """USD of warm-up requests that were answered before it; counts in the budget alone."""
+
+
+def charged(item: Observation | LatencySample) -> float:
+    """USD that the target charged until this answer and after the one before it."""
+    warmup = item.warmup_cost if isinstance(item, LatencySample) else 0.0
+    return warmup + (item.cost or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,10 @@ class GuardEvidence(Payload):
     baseline_metrics: Metrics = field(default_factory=dict)
 
 
+def _unrecorded(_event_type: str, _payload: Mapping[str, Any]) -> None:
+    """Where there is no journal."""
+
+
 @dataclass(frozen=True)
 class PolicyPayload(Payload):
     """What applying and undoing share."""
@@ -166,6 +170,10 @@ class PolicyPayload(Payload):
     """The run's own; None only where a test made the payload."""
     home: Path = field(default=Path(), kw_only=True)
     """The home folder: what relative paths begin at."""
+    emit: Callable[[str, Mapping[str, Any]], None] = field(default=_unrecorded, kw_only=True)
+    """Record `RETRY` or `ALIAS_APPLIED`, as a runner does; a door does so by itself."""
+    left_s: Callable[[], float] = field(default=unlimited, kw_only=True)
+    """Seconds until it must be done: what `limits` leave, for undoing a minute at least."""
 
     def open_door(self) -> Door:
         """The way to the network, as for a runner. The plugin closes it.
@@ -175,7 +183,8 @@ class PolicyPayload(Payload):
         from orchestra_core.experiment import Experiment
         from orchestra_core.outbound.opening import open_door
 
-        return open_door(self.experiment or Experiment.model_construct())
+        experiment = self.experiment or Experiment.model_construct()
+        return open_door(experiment, emit=self.emit, left_s=self.left_s)
 
 
 def _forget(_undo: Mapping[str, Any]) -> None:

@@ -6,7 +6,8 @@ anything is changed, so that neither a crash nor a dying target leaves a change 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +17,14 @@ from orchestra_core.experiment import Experiment
 from orchestra_core.history import read_history
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.recorder import Recorder
+from orchestra_core.outbound.allowance import unlimited
 from orchestra_core.payloads import PolicyIntent, PolicyReceipt, PolicyRequest
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.report import Winner
 
 Undo = Mapping[str, Any]
+UNDO_S = 60.0
+"""What was changed is put back, though the run's own time is over; it may take so long then."""
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Policies:
     home: Home
     experiment: Experiment
     winner: Winner
+    left_s: Callable[[], float] = unlimited
+    """Seconds that the run's limits leave."""
     asked: dict[str, Undo] = field(default_factory=dict)
 
     def apply(self, *, again: bool = False) -> None:
@@ -62,6 +68,8 @@ class Policies:
             self._previous(),
             experiment=self.experiment,
             home=self.home.root,
+            emit=self.recorder.emit,
+            left_s=self.left_s,
             intended=earlier,
             intend=lambda undo: self._intend(plugin, undo),
         )
@@ -91,12 +99,15 @@ class Policies:
         return history[-1] if history else None
 
     def _roll_back(self, plugin: str, cause: BaseException | None) -> bool:
+        until = time.monotonic() + UNDO_S
         intent = PolicyIntent(
             self.recorder.run_id,
             self.winner,
             self.asked[plugin],
             experiment=self.experiment,
             home=self.home.root,
+            emit=self.recorder.emit,
+            left_s=lambda: max(self.left_s(), until - time.monotonic()),
         )
         undone = self.calls.rollback_policy(plugin, intent)
         error = describe_error(cause) if cause else None

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from orchestra_core.errors import StorageError
-from orchestra_core.journal.events import Event, EventType, now
+from orchestra_core.errors import StorageError, UsageError
+from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType, now
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.past import Past
 from orchestra_core.journal.skimming import skim
@@ -39,6 +39,13 @@ class Recorder:
     def record(self, event_type: EventType, payload: Mapping[str, Any] | None = None) -> None:
         """Write one event. Raises StorageError; then the state is unchanged."""
         self.record_all([(event_type, payload or {})])
+
+    def emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
+        """What a plugin records by itself while it asks a target. Raises UsageError for other kinds."""
+        if event_type not in RUNNER_EVENTS:
+            listed = ", ".join(sorted(RUNNER_EVENTS))
+            raise UsageError(f"a plugin may not record '{event_type}'; it may record {listed}")
+        self.record(EventType(event_type), payload)
 
     def record_all(self, items: Iterable[tuple[EventType, Mapping[str, Any]]]) -> None:
         """Write several events at once, in order. Raises RunChanged when the past says otherwise."""

@@ -1,4 +1,4 @@
-"""What a run may still send: the budget's word before each request, and seconds until it must be over."""
+"""What a run may still send: the budget's word before each request, and the seconds that are left."""
 
 from __future__ import annotations
 

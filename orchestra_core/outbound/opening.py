@@ -36,10 +36,10 @@ def open_door(
 ) -> Door:
     """The door of one run; whoever opens it closes it. Nothing is sent and no name is resolved yet.
 
-    `left_s`: seconds left of the stage and the run. `may_send`: raises BudgetExhausted where the run may
-    not send so many more; asked before each request and repetition. `environ`: where `runner.headers` are read from,
-    None for the process's own. Raises AddressRefused where `runner.base_url` may not be asked,
-    ExperimentError for a variable that is not set.
+    `left_s`: seconds left of the stage and the run. `may_send`: raises BudgetExhausted where the run
+    may not send so many more; asked before each request and repetition. `environ`: where
+    `runner.headers` are read from, None for the process's own. Raises AddressRefused where
+    `runner.base_url` may not be asked, ExperimentError for a variable that is not set.
     """
     section = experiment.runner
     policy = Policy(section.host_aliases, section.allowed_hosts)

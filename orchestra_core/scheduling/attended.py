@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from queue import Empty, SimpleQueue
 
-from orchestra_core.observation import LatencySample
+from orchestra_core.observation import LatencySample, charged
 from orchestra_core.scheduling.budget import TAB, Tab
 from orchestra_core.scheduling.halting import HALT, Halt
 from orchestra_core.scheduling.load import FAREWELL_S
@@ -75,7 +75,7 @@ class Attended:
         if self._tab is None:
             return
         self._requests += max(1, sample.attempts)
-        self._cost_usd += sample.cost or 0.0
+        self._cost_usd += charged(sample)
         self._tab.at_least(self._requests, self._cost_usd)
         if not self._halt.heard and not self._halt.told and self._tab.is_spent:
             self.stop(self._drain_s)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from math import ceil
+from dataclasses import replace
+from math import ceil, inf
 from queue import Empty, SimpleQueue
 from random import Random
 
@@ -123,6 +124,7 @@ class _Traffic:
         """Request → when it was due."""
         self._free = 0
         self._next = 0
+        self._warmup_cost = 0.0
         self._began = self._origin = self._stopped = 0.0
 
     def begin(self) -> None:
@@ -196,9 +198,18 @@ class _Traffic:
                 with self._counting:
                     self._free += 1
                     del self._under_way[index]
-                    self._done.put(None if index < self._load.warmup else sample)
+                    self._done.put(self._reported(index, sample))
         except BaseException as error:  # whoever reads the samples must hear of it
             self._done.put(error)
+
+    def _reported(self, index: int, sample: LatencySample) -> LatencySample | None:
+        """The sample, with what warm-up requests have cost until now; None for one of those."""
+        if index < self._load.warmup:
+            if sample.cost is not None and 0 <= sample.cost < inf:
+                self._warmup_cost += sample.cost
+            return None
+        cost, self._warmup_cost = self._warmup_cost, 0.0
+        return replace(sample, warmup_cost=cost) if cost else sample
 
     def _take(self) -> tuple[int, float] | None:
         """The next request and when it is due on the performance clock; None when there is none."""

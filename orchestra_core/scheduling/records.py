@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestra_core.observation import Observation, Unit
+from orchestra_core.observation import Observation, Unit, charged
 from orchestra_core.runner import Load
 from orchestra_core.scheduling.results import Item
 from orchestra_core.scheduling.units import count_failures
@@ -58,7 +58,7 @@ def figures_of(key: str, items: Sequence[Item], seconds: float) -> Payload:
     """What came back, and what it took."""
     return {
         "repetitions": sum(max(0, item.attempts - 1) for item in items),
-        "cost_usd": float(sum(item.cost for item in items if item.cost is not None)),
+        "cost_usd": sum(map(charged, items), 0.0),
         "failures": count_failures(items),
         "seconds": round(seconds, 6),
         "unit": key,

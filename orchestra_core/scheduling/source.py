@@ -19,7 +19,14 @@ from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.past import Past
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.journal.state import QUARANTINED
-from orchestra_core.observation import Failure, LatencySample, Observation, Query, Unit, UnitResult
+from orchestra_core.observation import (
+    Failure,
+    LatencySample,
+    Observation,
+    Query,
+    Unit,
+    UnitResult,
+)
 from orchestra_core.payloads import Executor
 from orchestra_core.plan import Configuration, Plan
 from orchestra_core.runner import Load

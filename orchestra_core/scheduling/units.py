@@ -203,7 +203,13 @@ def _sound(observation: Observation) -> Observation:
         failure = _MALFORMED
     if failure is observation.failure:
         return observation
-    return Observation(observation.config_id, observation.query_id, failure=failure)
+    return Observation(
+        observation.config_id,
+        observation.query_id,
+        cost=_sound_cost(observation.cost),
+        attempts=observation.attempts,
+        failure=failure,
+    )
 
 
 def is_document_id(value: object) -> bool:
@@ -234,7 +240,13 @@ def _sound_sample(sample: LatencySample) -> LatencySample:
     figures = (sample.latency_ms, sample.scheduled_s, sample.sent_s)
     if all(map(_is_number, figures)) and _is_figure(sample.cost):
         return sample
-    return LatencySample(sample.config_id, sample.query_id, 0.0, failure=_MALFORMED)
+    cost = _sound_cost(sample.cost)
+    return LatencySample(sample.config_id, sample.query_id, 0.0, cost=cost, failure=_MALFORMED)
+
+
+def _sound_cost(cost: float | None) -> float | None:
+    """What a request cost is spent, whatever else is wrong with its answer."""
+    return cost if _is_figure(cost) else None
 
 
 def _is_figure(value: object) -> bool:

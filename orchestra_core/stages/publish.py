@@ -33,7 +33,14 @@ def run(context: RunContext) -> None:
         told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denials)
         _done(context, published=False, reason=f"denied by {told}", denied=True)
         return
-    policies = Policies(context.calls, context.recorder, context.home, context.plan.experiment, winner)
+    policies = Policies(
+        context.calls,
+        context.recorder,
+        context.home,
+        context.plan.experiment,
+        winner,
+        context.budget.left_s,
+    )
     try:
         policies.apply()
         add_winner(context.home, winner_record(state, verdict, winner, now()))

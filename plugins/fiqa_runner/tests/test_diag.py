@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -162,3 +163,34 @@ def test_pgvector(diag, kit, data_cache):  # noqa: F811
     environ = {**os.environ, "ORCHESTRA_CACHE_DIR": str(data_cache)}
     subprocess.run(load, env=environ, check=True, capture_output=True)
     assert is_usable(*diag(*settings, *small, collections))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+@pytest.mark.parametrize(
+    ("more", "code"), [("", 0), ("--set runner.backend=http --set runner.base_url=http://[::1]:9", 2)]
+)
+def test_make(tmp_path, data_cache, more, code):  # noqa: F811
+    """The target of the Makefile, in an environment that is set up already; make itself ends with 2."""
+    environment = tmp_path / "environment"
+    environment.mkdir()
+    (environment / "bin").symlink_to(SCRIPT.parent)
+    ready = [str(environment / stamp) for stamp in (".installed", ".data")]
+    for stamp in ready:
+        Path(stamp).touch()
+    arguments = f"--json --plugins fiqa --home {tmp_path / 'home'} {more}"
+    done = subprocess.run(
+        [
+            *("make", "orchestrate.diag", f"VENV={environment}", f"ARGS={arguments}"),
+            *("-o", ready[0], "-o", ready[1]),  # nothing is installed, whatever the clock says
+        ],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "ORCHESTRA_CACHE_DIR": str(data_cache)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    printed = done.stdout[done.stdout.index("{") :]
+    found, _ = json.JSONDecoder().raw_decode(printed)
+    assert found["exit_code"] == (3 if code else 0)

@@ -12,10 +12,11 @@ from orchestra_fiqa_runner.http.mapping import Mapping, complete, preset_names
 from orchestra_fiqa_runner.settings import FiqaSettings
 from pydantic import ValidationError
 
+from orchestra_core.cli.main import run as run_cli
 from orchestra_core.engine import run_experiment
 from orchestra_core.errors import ExperimentError
 from orchestra_core.journal.log import JournalReader
-from orchestra_core.observation import Query
+from orchestra_core.observation import Query, charged
 from orchestra_core.outbound.pacing import Pacer
 from orchestra_core.runner import Load
 from orchestra_core.session import Request, open_session
@@ -235,10 +236,72 @@ def test_one_deep_request_serves_every_top_k_in_quality_and_never_in_a_probe(
         depth = one.parameters["top_k"]
         assert {len(o.ranking) for o in seen[one.config_id]} == {depth}
         assert {o.latency_ms for o in seen[one.config_id]} == {None}
-        assert {o.cost for o in seen[one.config_id]} == {None}
-    service.asked.clear()
+        service.asked.clear()
     list(runner.probe(several[0], QUERIES, Load()))
     assert Counter(r.content["top_k"] for r in service.queries()) == {10: len(QUERIES)}
+
+
+@pytest.mark.parametrize("stable", [True, False])
+def test_every_charge_counts_once_in_the_budget_and_a_shared_one_in_no_metric(
+    open_http, make_grid, stable
+):
+    """Also that of an answer which is of no use, and of warm-up requests."""
+    several = make_grid(top_k=[10, 20, 30], alpha=[0.5], collection=["fiqa_para"])
+    mapping = {"preset": "orchestra", "prefix_stable": stable}
+
+    def answer(request):
+        depth, broken = request.content["top_k"], request.content["question"] == QUERIES[0].text
+        items = [{"doc_id": f"d{0 if broken else i}"} for i in range(depth)]
+        return 200, {"items": items, "cost": 0.25}
+
+    with serving(answer) as service:
+        runner = open_http(service.url, several, mapping=mapping)
+        seen = list(runner.evaluate(several, QUERIES[:4]))
+        assert sum(map(charged, seen)) == 0.25 * len(service.queries())
+        assert len(service.queries()) == (4 if stable else 12)
+        assert sum(o.failure is not None for o in seen) == 3
+        assert sum(o.attempts - 1 for o in seen) == 0
+        if stable:
+            priced = [o for o in seen if o.cost is not None and o.failure is None]
+            assert len(priced) == 3
+            assert {o.latency_ms for o in priced} == {None}  # so no job takes its cost for a metric
+        service.asked.clear()
+        samples = list(runner.probe(several[0], QUERIES[:4], Load(warmup=3)))
+        assert sum(map(charged, samples)) == 0.25 * len(service.queries()) == 0.25 * 7
+        assert [s.cost for s in samples] == [0.25] * 4
+
+
+def test_a_run_ends_where_its_cost_is_used_up_though_answers_are_shared(tmp_path):
+    """Ten cents a request, and a whole run that may cost two dollars."""
+
+    def answer(request):
+        if request.method == "GET":
+            return 200, {}
+        known = [f"d{number:04}" for number in range(1, 1 + request.content["top_k"])]
+        return 200, {"items": [{"doc_id": d} for d in known], "cost": 0.1}
+
+    with serving(answer) as service:
+        assignments = {
+            "runner.backend": "http",
+            "runner.base_url": service.url,
+            "runner.rate_limit_per_sec": "0",
+            "space": "{collection: [fiqa_para], alpha: [0.0, 0.5], top_k: [10, 20, 30]}",
+            "plugins.fiqa.mapping": "{preset: orchestra, prefix_stable: true}",
+            "stages.smoke.sample": "8",
+            "limits.cost_usd": "2",
+            "concurrency": "1",
+        }
+        words = [w for key, value in assignments.items() for w in ("--set", f"{key}={value}")]
+        code = run_cli(["run", "--plugins", "fiqa", "--home", str(tmp_path), "--quiet", *words])
+        charged_usd = 0.1 * len(service.queries())
+    assert code == 3
+    (journal,) = (tmp_path / "reports" / "events").glob("*.jsonl")
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    failed = next(e["payload"] for e in events if e["event_type"] == "RUN_FAILED")
+    assert failed["error"]["details"] == {"limit": "cost_usd"}
+    units = [e["payload"] for e in events if e["event_type"] == "UNIT_DONE"]
+    assert charged_usd == pytest.approx(2.0, abs=0.11), "at most one request too many"
+    assert sum(unit["cost_usd"] for unit in units) == pytest.approx(charged_usd)
 
 
 def test_shared_rankings_are_those_of_requests_of_their_own(open_http, make_grid, service):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
 from orchestra_fiqa_runner import plugin
@@ -68,11 +69,11 @@ def service(store):
 def open_run(tmp_path):
     """`open_run(policy, **keys of runner)`: a session whose run publishes, in one home folder."""
 
-    def opens(policy, name="stub", more=(), space=(0.3, 0.5, 0.9), **runner):
+    def opens(policy, name="stub", more=(), space=(0.3, 0.5, 0.9), limits=None, **runner):
         section = {"plugin": "stub_runner", "backoff_s": 0.01, "max_retries": 1, **runner}
         experiment = {"name": name, "runner": {**section, "rate_limit_per_sec": 0}}
         experiment |= {"space": {"quality": list(space)}}
-        experiment |= {"plugins": {"fiqa": {"policy": policy}}}
+        experiment |= {"plugins": {"fiqa": {"policy": policy}}, "limits": limits or {}}
         chosen = StubRunner()
         return stub_session(
             tmp_path / "home", ("fiqa", plugin), *more, experiment=experiment, runner=chosen
@@ -222,6 +223,64 @@ def test_a_winner_is_sent_read_back_and_undone(open_run, store, service, monkeyp
     assert events[-1].payload["undo"]["previous"] == OLD
     assert token not in session.home.journal(outcome.report.run_id).read_text()
     roll_back_published(session, outcome.report.run_id)
+    assert store.policy == OLD
+
+
+def test_repetitions_and_aliases_of_a_policy_are_in_the_journal(open_run, store, service):
+    said_no = []
+
+    def refuse(method):
+        """The first PUT of each pair."""
+        if method == "PUT" and len(said_no) == len(store.puts):
+            said_no.append(method)
+            return 503
+        return None
+
+    store.refuse = refuse
+    policy, _ = put_section(service)
+    port = service.url.rpartition(":")[2]
+    session = open_run(policy, base_url=f"http://rag:{port}", host_aliases={"rag": "127.0.0.1"})
+    outcome = run_experiment(session)
+    run_id = outcome.report.run_id
+    assert (outcome.exit_code, store.policy["run_id"]) == (0, run_id)
+    doors = ("RETRY", "ALIAS_APPLIED")
+
+    def told():
+        return [e for e in JournalReader(session.home.journal(run_id)) if e.event_type in doors]
+
+    assert [event.event_type for event in told()] == ["ALIAS_APPLIED", "RETRY"]
+    assert told()[1].payload["error"]["type"] == "http_503"
+    roll_back_published(session, run_id)
+    assert store.policy == OLD
+    assert [event.event_type for event in told()] == ["ALIAS_APPLIED", "RETRY"] * 2
+
+
+def test_the_run_s_time_limits_its_policies(open_run, store, service):
+    """A service that is silent for two minutes, and a run that may take three seconds."""
+    hold = threading.Event()
+    store.refuse = lambda _method: hold.wait(120) and 500
+    policy, runner = put_section(service)
+    began = time.monotonic()
+    try:
+        outcome, events = carry(open_run(policy, limits={"wall": 3}, timeout_s=120, **runner))
+    finally:
+        hold.set()
+    assert time.monotonic() - began < 60
+    assert outcome.exit_code == 3
+    assert "APPLIED" not in kinds(events)
+    assert store.policy == OLD
+
+
+def test_what_was_changed_is_put_back_though_the_time_is_over(open_run, store, service):
+    """The service takes the winner, keeps another, and answers only when the run's time is over."""
+    store.clamp = lambda policy: {**policy, "config_id": "other"} if policy != OLD else policy
+    over = threading.Event()
+    store.after_put = lambda: over.wait(4)
+    policy, runner = put_section(service)
+    outcome, events = carry(open_run(policy, limits={"wall": 3}, timeout_s=120, **runner))
+    assert outcome.exit_code == 3
+    assert kinds(events)[-1] == "ROLLED_BACK"
+    assert events[-1].payload["undone"]
     assert store.policy == OLD
 
 

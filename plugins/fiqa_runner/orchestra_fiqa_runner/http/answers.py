@@ -67,6 +67,13 @@ class Answers:
             breakdown_ms=self._breakdown(content),
         )
 
+    def cost(self, content: Any) -> float | None:
+        """USD of an answer that is of no other use; None where it does not say."""
+        try:
+            return self._cost_of(content)
+        except RequestFailed:
+            return None
+
     def _score_of(self, item: Any) -> float | None:
         if self._score is None:
             return None

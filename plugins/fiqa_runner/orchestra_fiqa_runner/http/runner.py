@@ -84,12 +84,13 @@ class HttpRunner:
         try:
             depth = self._shared.depth(configuration)
             if depth is not None:
-                found, attempts = self._from_group(configuration, query, depth)
-                return observation(found.ids, found.scores, attempts=attempts)
+                found, cost, attempts = self._from_group(configuration, query, depth)
+                return observation(found.ids, found.scores, cost=cost, attempts=attempts)
             found, reply = self._ask(configuration, query)
         except OrchestraError as error:
             return observation(
                 latency_ms=getattr(error, "latency_ms", None),
+                cost=getattr(error, "cost", None),
                 attempts=max(1, getattr(error, "attempts", 1)),
                 failure=_failure(error),
             )
@@ -102,14 +103,24 @@ class HttpRunner:
             breakdown_ms=_breakdown(found, reply.backoff_ms),
         )
 
-    def _from_group(self, configuration: Configuration, query: Query, depth: int) -> tuple[Found, int]:
-        """This configuration's part of the group's answer, and the requests that it cost."""
+    def _from_group(
+        self, configuration: Configuration, query: Query, depth: int
+    ) -> tuple[Found, float | None, int]:
+        """This configuration's part of the group's answer; cost and requests where it asked itself.
+
+        Not timed, so the cost counts in the budget and in no metric.
+        """
         parameters = {**configuration.parameters, DEPTH: depth}
         send = partial(self._send, self._shared.name(configuration), parameters, query)
         reply, asked = self._shared.answer(configuration, query.query_id, send)
         most = configuration.parameters[DEPTH]
-        found = self._read(reply, most if isinstance(most, int) else None)
-        return found, reply.attempts if asked else 1
+        try:
+            found = self._read(reply, most if isinstance(most, int) else None)
+        except RequestFailed as error:
+            if not asked:
+                error.cost, error.attempts = None, 1
+            raise
+        return (found, found.cost, reply.attempts) if asked else (found, None, 1)
 
     def _ask(self, configuration: Configuration, query: Query) -> tuple[Found, Reply]:
         reply = self._send(configuration.config_id, configuration.parameters, query)
@@ -126,9 +137,11 @@ class HttpRunner:
         )
 
     def _read(self, reply: Reply, most: int | None = None) -> Found:
+        content = reply.json()
         try:
-            found = self._answers.read(reply.json(), most)
+            found = self._answers.read(content, most)
         except RequestFailed as error:
+            error.cost = self._answers.cost(content)
             raise reply.spent_on(error) from error
         return replace(found, ids=self._without_secrets(found.ids))
 
@@ -149,6 +162,7 @@ class HttpRunner:
             found, reply = self._ask(configuration, query)
         except RequestFailed as error:
             return Answer(
+                cost=error.cost,
                 failure=_failure(error),
                 attempts=max(1, error.attempts),
                 held_ms=error.held_ms,
