@@ -105,6 +105,8 @@ BODIES = (
     b'{"run_id":null}',
     b'{"overrides":{"alpha":[1e999]}}',
     b'{"a":NaN}',
+    b'{"dry_run":true,"experiment":{"stages":{"ab":{"margin":{"p95_ms":' + b"9" * 400 + b"}}}}}",
+    b'{"dry_run":true,"experiment":{"stages":{"ab":{"margin":{"p95_ms":' + b"9" * 300 + b"}}}}}",
     b'{"experiment":{"runner":{"runner_cmd":["touch","escaped"]}}}',
     b'{"experiment":{"dataset":"beir:/etc"}}',
     b'{"collection":"\\ud800"}',

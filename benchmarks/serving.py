@@ -64,8 +64,10 @@ class Served:
         raise TimeoutError(f"{run_id} is {found['status']}")
 
     def journal(self, run_id: str) -> list[dict[str, Any]]:
-        """The run's events."""
+        """The run's events; none before it has a journal."""
         path = self.home / "reports" / "events" / f"{run_id}.jsonl"
+        if not path.exists():
+            return []
         return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 

@@ -5,60 +5,53 @@ Behind `orchestra policy`. What is done is written to the journal of the run who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
 
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import DataError, OrchestraError, TargetError, UsageError
 from orchestra_core.history import broken_records, read_history
+from orchestra_core.journal.applied import MAY_STAND, StandingPolicy, standing_policies
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.memory import open_journal, remember
 from orchestra_core.journal.skimming import skim
-from orchestra_core.policies import Policies
+from orchestra_core.policies import Asked, Policies
 from orchestra_core.report import Winner
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.session import Session
 from orchestra_core.sitting import further_sitting
 
-Standing = Literal["in force", "replaced", "rolled back", "not undone", "interrupted"]
-
 
 @dataclass
-class AppliedPolicy:
-    """How one run's policy by one plugin stands."""
+class AppliedPolicy(StandingPolicy):
+    """How one policy of a run stands among all of a home."""
 
-    plugin: str
-    run_id: str
-    config_id: str
-    standing: Standing
-    at: str
-    """When it came to stand so: ISO 8601, UTC."""
-    summary: str = ""
-    """The plugin's own words."""
+    run_id: str = ""
 
 
 def applied_policies(home: Home) -> list[AppliedPolicy]:
-    """Every policy that the journals of this home tell of, oldest first. Only read.
+    """Every policy that the journals of this home tell of, in the order of `at`. Only read.
 
-    The last one of a plugin that was applied and not undone is `in force`, those before it `replaced`.
-    `not undone` and `interrupted` may be in force or not.
+    The last one of a plugin at a place that was applied and not undone is `in force`, those before it
+    `replaced`. `not undone` and `interrupted` may be in force or not.
     """
-    events: list[tuple[str, str, Mapping[str, Any]]] = []
-    for run_id in home.run_ids():
-        told = skim(JournalReader(home.journal(run_id))).policies
-        events += [(payload["created_at"], run_id, payload) for payload in told]
-    rows: dict[tuple[str, str], AppliedPolicy] = {}
-    for at, run_id, payload in sorted(events, key=lambda event: event[0]):
-        _take(rows, run_id, at, payload)
-    found = sorted(rows.values(), key=lambda row: row.at)
-    last = {row.plugin: row for row in found if row.standing == "in force"}
+    found = [
+        AppliedPolicy(**vars(policy), run_id=run_id)
+        for run_id in home.run_ids()
+        for policy in standing_policies(skim(JournalReader(home.journal(run_id))).policies)
+    ]
+    found.sort(key=lambda row: row.at)
+    last = {_spot(row): row for row in found if row.standing == "in force"}
     for row in found:
-        if row.standing == "in force" and row is not last[row.plugin]:
+        if row.standing == "in force" and row is not last[_spot(row)]:
             row.standing = "replaced"
     return found
+
+
+def _spot(row: AppliedPolicy) -> tuple[str, str]:
+    return row.plugin, row.place
 
 
 def apply_published(session: Session, run_id: str) -> list[AppliedPolicy]:
@@ -68,7 +61,7 @@ def apply_published(session: Session, run_id: str) -> list[AppliedPolicy]:
     raised, after everything was rolled back.
     """
     winner = _published(session.home, run_id)
-    with _sitting_over(session, run_id, winner) as (policies, _):
+    with _sitting_over(session, run_id, winner) as policies:
         if not session.calls.policy_plugins():
             raise UsageError(
                 "no policy is set, so there is nothing to put into force",
@@ -83,69 +76,50 @@ def apply_published(session: Session, run_id: str) -> list[AppliedPolicy]:
 
 
 def roll_back_published(session: Session, run_id: str) -> list[AppliedPolicy]:
-    """Put back what was there before a run's policy; how its policies stand then.
+    """Put back what was there before a run's last policy at each place; how its policies stand then.
 
     Raises UsageError where nothing is to be undone, or where a later run's policy is in force;
     TargetError where it could not be undone.
     """
     rows = applied_policies(session.home)
+    own = [row for row in rows if row.run_id == run_id]
+    replaced = {_spot(row) for row in own if row.standing == "replaced"}
     later = [row for row in rows if row.standing == "in force" and row.run_id != run_id]
-    replaced = {row.plugin for row in rows if (row.run_id, row.standing) == (run_id, "replaced")}
-    if blocking := [row for row in later if row.plugin in replaced]:
+    if blocking := [row for row in later if _spot(row) in replaced]:
         raise UsageError(
             f"the policy of {blocking[0].run_id} was applied after it",
             where=run_id,
             hint=f"Undo that one first: orchestra policy rollback {blocking[0].run_id}",
         )
-    with _sitting_over(session, run_id, _selected(session.home, run_id)) as (policies, errors):
-        for plugin in session.calls.policy_plugins():
-            if (undo := policies.recorder.intended_policy(plugin)) is not None:
-                policies.asked[plugin] = undo
+    standing = [row for row in own if row.standing in MAY_STAND]
+    with _sitting_over(session, run_id, _selected(session.home, run_id)) as policies:
+        known = session.calls.policy_plugins()
+        policies.asked = [Asked(row.plugin, row.undo) for row in standing if row.plugin in known]
         if not policies.asked:
             raise UsageError(
                 "no policy of it is in force", where=run_id, hint="See: orchestra policy show"
             )
-        if not policies.roll_back(None):
-            told = errors[0] if errors else TargetError("the plugin cannot undo what it applied")
+        if refused := policies.roll_back(None):
+            told = refused[0]
+            if isinstance(told, UsageError):
+                raise told
             raise TargetError(f"it was not undone: {told}", where=run_id, hint=told.hint)
     return _of(session.home, run_id)
 
 
 @contextmanager
-def _sitting_over(
-    session: Session, run_id: str, winner: Winner
-) -> Iterator[tuple[Policies, list[OrchestraError]]]:
-    """The policies of a run whose lock is held; errors of plugins go to its journal and the list."""
-    errors: list[OrchestraError] = []
+def _sitting_over(session: Session, run_id: str, winner: Winner) -> Iterator[Policies]:
+    """The policies of a run whose lock is held; errors of plugins go to its journal."""
     with further_sitting(session.home, run_id, []) as sitting:
         recorder = sitting.recorder
 
         def note(error: OrchestraError) -> None:
-            errors.append(error)
             recorder.record_safely(EventType.PLUGIN_ERROR, {"error": error.as_payload()})
 
         session.calls.on_error = note
         left_s = Budget(session.experiment.limits).left_s
-        one = Policies(session.calls, recorder, session.home, session.experiment, winner, left_s)
-        yield one, errors
+        yield Policies(session.calls, recorder, session.home, session.experiment, winner, left_s)
     remember(session.home, run_id)
-
-
-def _take(
-    rows: dict[tuple[str, str], AppliedPolicy], run_id: str, at: str, payload: Mapping[str, Any]
-) -> None:
-    key, kind = (payload["plugin"], run_id), payload["event_type"]
-    known = rows.get(key)
-    if kind == "POLICY_INTENT":
-        if "undo" in payload:
-            rows[key] = AppliedPolicy(*key, payload["config_id"], "interrupted", at)
-    elif kind == "POLICY_APPLIED":
-        if payload.get("in_force_already") and known and known.standing == "in force":
-            return  # it has stood so since then
-        config_id = payload.get("config_id") or (known.config_id if known else "")
-        rows[key] = AppliedPolicy(*key, config_id, "in force", at, payload["summary"])
-    elif known is not None:
-        known.standing, known.at = "rolled back" if payload["undone"] else "not undone", at
 
 
 def _of(home: Home, run_id: str) -> list[AppliedPolicy]:

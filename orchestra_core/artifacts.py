@@ -1,4 +1,4 @@
-"""Files that a run leaves: safe names, atomic writes, paths relative to the home folder.
+"""Files that a run leaves: atomic writes, paths relative to the home folder.
 
 Together with `journal`, the only room that writes files.
 """
@@ -9,35 +9,17 @@ import errno
 import fcntl
 import json
 import os
-import re
-import secrets
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from orchestra_core.errors import InvalidName, StorageError
-
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
-
-
-def check_name(name: str, what: str = "name") -> str:
-    """The name itself when it is safe as one part of a path, else raises InvalidName."""
-    if not _SAFE.fullmatch(name) or ".." in name:
-        raise InvalidName(
-            f"{name!r} is not a valid {what}",
-            hint="Use letters, digits, '_', '-' and '.'; no '/', no '..', at most 200 characters.",
-        )
-    return name
-
-
-def make_run_id(name: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
-    """`<name>-<UTC time>-<random>`; unique even when two runs start in one second."""
-    return f"{name[:40].rstrip('-.')}-{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+from orchestra_core.errors import StorageError
+from orchestra_core.names import check_name, check_run_id, is_run_id
+from orchestra_core.temporaries import temporary_file, temporary_folder
 
 
 @contextmanager
@@ -89,18 +71,14 @@ def write_atomic(path: Path, data: bytes) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """`write_atomic` for content that comes in parts; an error leaves the file as it was."""
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
+        _make_folder(path.parent)
+        with temporary_file(path) as (temporary, stream):
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
             temporary.replace(path)
             sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -115,27 +93,33 @@ def sync_folder(folder: Path) -> None:
 def open_output(path: Path) -> BinaryIO:
     """A file for a process's output, emptied. Raises StorageError."""
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         return path.open("wb")
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write a folder of files in one step, in place of any that is there: all of them or none.
 
-    Not synced one by one: a run writes hundreds, and they can be recomputed. Raises StorageError; then
-    no part of the new folder is left.
+    Not synced one by one: a run writes hundreds, and they can be recomputed. One that has these very
+    files is left as it is, on disk by now. Raises StorageError; then no part of the new folder is left.
     """
-    temporary = folder.with_name(f".{folder.name[:180]}.{secrets.token_hex(4)}.tmp")
-    with storage_errors(folder):
-        try:
-            temporary.mkdir(parents=True)
-            for name, data in files.items():
-                (temporary / name).write_bytes(data)
-            if folder.exists():  # a folder with files can't be replaced by rename
-                shutil.rmtree(folder)
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    if _content(folder) == files:
+        return
+    make_folder(folder.parent)
+    with storage_errors(folder), temporary_folder(folder) as temporary:
+        for name, data in files.items():
+            (temporary / name).write_bytes(data)
+        if folder.exists():  # a folder with files can't be replaced by rename
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    """The files of a folder by name; empty when it can't be read."""
+    try:
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+    except OSError:
+        return {}
 
 
 def remove(path: Path) -> None:
@@ -150,16 +134,23 @@ def remove(path: Path) -> None:
 def move_into(path: Path, target: Path) -> None:
     """Move a file or folder to a place on the same file system. Raises StorageError."""
     with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         path.rename(target)
         sync_folder(target.parent)
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder itself, made when it is not there. Raises StorageError."""
+    """The folder itself, made with its parents, each name on disk. Raises StorageError."""
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder)
     return folder
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 @contextmanager
@@ -168,24 +159,33 @@ def exclusive(path: Path, *, wait: bool = True) -> Iterator[None]:
 
     Without `wait`, raises BlockingIOError while another holds it.
     """
+    descriptor = lock_file(path, wait=wait)
+    try:
+        yield
+    finally:
+        os.close(descriptor)  # closing the descriptor lets go of the lock
+
+
+def lock_file(path: Path, *, wait: bool) -> int:
+    """A descriptor that holds the kernel's lock on `path` (created when missing) until it is closed.
+
+    Without `wait`, raises BlockingIOError while another holds it. Raises StorageError.
+    """
     held = False
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(descriptor)
             held = True
-        except OSError:
+        except BaseException:
             os.close(descriptor)
             raise
     if held:
         raise BlockingIOError(errno.EAGAIN, "held by another process", str(path))
-    try:
-        yield
-    finally:
-        os.close(descriptor)  # closing the descriptor lets go of the lock
+    return descriptor
 
 
 def json_bytes(content: Any) -> bytes:
@@ -213,19 +213,24 @@ class Home:
 
     def journal(self, run_id: str) -> Path:
         """`reports/events/<run_id>.jsonl`."""
-        return self.reports / "events" / f"{check_name(run_id, 'run id')}.jsonl"
+        return self.reports / "events" / f"{check_run_id(run_id)}.jsonl"
 
     def lock(self, run_id: str) -> Path:
         """`reports/events/<run_id>.lock`, there while a process carries the run."""
         return self.journal(run_id).with_suffix(".lock")
 
+    @property
+    def start_lock(self) -> Path:
+        """`reports/.start.lock`, there while a process begins a run."""
+        return self.reports / ".start.lock"
+
     def units(self, run_id: str) -> Path:
         """`.runs/<run_id>/units/`, the results of the run's units under their content's hash."""
-        return self.root / self.runs_dir / check_name(run_id, "run id") / "units"
+        return self.root / self.runs_dir / check_run_id(run_id) / "units"
 
     def memory(self, run_id: str) -> Path:
         """`reports/memory/<run_id>.json`."""
-        return self.reports / "memory" / f"{check_name(run_id, 'run id')}.json"
+        return self.reports / "memory" / f"{check_run_id(run_id)}.json"
 
     def job(self, job_id: str) -> Path:
         """`.runs/<job_id>/`."""
@@ -233,20 +238,31 @@ class Home:
 
     def order(self, run_id: str) -> Path:
         """`reports/service/<run_id>/`, what the service was asked for and its worker's output."""
-        return self.reports / "service" / check_name(run_id, "run id")
+        return self.reports / "service" / check_run_id(run_id)
+
+    def origin(self, run_id: str) -> Path:
+        """`reports/imports/<run_id>.json`, there for a run that was imported."""
+        return self.reports / "imports" / f"{check_run_id(run_id)}.json"
 
     def report_folder(self, run_id: str) -> ArtifactFolder:
         """`reports/<run_id>/`, for reporters."""
-        return ArtifactFolder(self.reports / check_name(run_id, "run id"), self.root)
+        return ArtifactFolder(self.reports / check_run_id(run_id), self.root)
 
     def relative(self, path: Path) -> str:
         """A path as artifacts are named: relative to the home folder."""
         return path.relative_to(self.root).as_posix()
 
     def run_ids(self) -> list[str]:
-        """Ids of every run that has a journal here, oldest name first."""
+        """Ids of every run that has begun here, oldest name first."""
         found = (path.stem for path in (self.reports / "events").glob("*.jsonl"))
-        return sorted(run_id for run_id in found if _SAFE.fullmatch(run_id))
+        return sorted(run_id for run_id in found if is_run_id(run_id) and self.has_run(run_id))
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether a run of that id has begun: a journal without a byte is no run."""
+        try:
+            return self.journal(run_id).stat().st_size > 0
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from orchestra_core.evaluation.metrics import Scorer, metric_names
 from orchestra_core.fingerprints import PARTS, dataset_differences, index_differences
 from orchestra_core.journal.memory import load_state
 from orchestra_core.journal.reporting import plan_of
-from orchestra_core.journal.state import RunState, changed_index
+from orchestra_core.journal.sameness import changed_index
+from orchestra_core.journal.state import RunState
 from orchestra_core.plan import Plan
 from orchestra_core.report import Verdict
 from orchestra_core.stages.verdict import Pairing, quality_error, verdict_of

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
+from orchestra_core.beginning import Beginning
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import (
     EarlyStop,
@@ -23,7 +24,7 @@ from orchestra_core.errors import (
 )
 from orchestra_core.evaluation.metrics import Scorer, metric_names
 from orchestra_core.exit_codes import exit_code_of
-from orchestra_core.fingerprints import fingerprint_of, measured
+from orchestra_core.fingerprints import measured, with_measured
 from orchestra_core.history import read_history
 from orchestra_core.journal.events import Event, EventType
 from orchestra_core.journal.memory import remember
@@ -40,14 +41,14 @@ from orchestra_core.payloads import (
     GuardEvidence,
 )
 from orchestra_core.plan import Plan, StageName
-from orchestra_core.repeating import refuse_changes, refuse_repetition
+from orchestra_core.repeating import refuse_changes, refuse_repetition, starting
 from orchestra_core.runner import Runner
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.scheduling.health import healthy
-from orchestra_core.scheduling.source import Earlier
+from orchestra_core.scheduling.store import Earlier
 from orchestra_core.scheduling.units import evaluator
 from orchestra_core.session import Session
-from orchestra_core.sitting import Sitting, new_sitting, whoever_sits
+from orchestra_core.sitting import Sitting, new_sitting
 from orchestra_core.stages import ab, grid, publish, select, smoke
 from orchestra_core.stages.context import RunContext
 
@@ -76,21 +77,38 @@ def run_experiment(
     """
     dataset = session.open_dataset()
     plan = session.make_plan(dataset)
-    if not again:
-        refuse_repetition(session, plan, dataset)
-    with new_sitting(session.home, plan, listeners, earlier, run_id) as sitting:
-        return carry_out(session, dataset, plan, sitting)
+    with starting(session.home) as has_begun:
+        if not again:
+            refuse_repetition(session, plan, dataset)
+        with new_sitting(session.home, plan, listeners, earlier, run_id) as sitting:
+            return carry_out(session, dataset, plan, sitting, has_begun)
 
 
-def carry_out(session: Session, dataset: Dataset, plan: Plan, sitting: Sitting) -> Outcome:
-    """Carry a run to its end from where it stands. Raises RunChanged when it can't be gone on with."""
-    return _Run(session, dataset, plan, sitting).carry_out()
+def carry_out(
+    session: Session,
+    dataset: Dataset,
+    plan: Plan,
+    sitting: Sitting,
+    has_begun: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Carry a run to its end from where it stands. Raises RunChanged when it can't be gone on with.
+
+    `has_begun` is called as soon as the journal says so.
+    """
+    return _Run(session, dataset, plan, sitting, has_begun).carry_out()
 
 
 class _Run:
     """One run, from its journal's first line to its last."""
 
-    def __init__(self, session: Session, dataset: Dataset, plan: Plan, sitting: Sitting) -> None:
+    def __init__(
+        self,
+        session: Session,
+        dataset: Dataset,
+        plan: Plan,
+        sitting: Sitting,
+        has_begun: Callable[[], None],
+    ) -> None:
         self.session = session
         self.dataset = dataset
         self.plan = plan
@@ -98,7 +116,9 @@ class _Run:
         self.recorder = sitting.recorder
         self.run_id = sitting.run_id
         self.began, self.requests = time.monotonic(), 0
-        self.budget = Budget(plan.experiment.limits)
+        self.beginning = Beginning(session, dataset, plan, sitting, has_begun)
+        past = sitting.past
+        self.budget = Budget(plan.experiment.limits, past.requests_in_vain, past.cost_in_vain)
         session.calls.on_error = self._plugin_error
         self.recorder.listen(self._count)
         self.recorder.listen(self._tell_plugins)
@@ -135,7 +155,6 @@ class _Run:
             executor = self._executor()
             closing.callback(self._close, executor)
             context = self._context(runner, executor)
-            self._check_health(runner)
             for stage in self.plan.stages:
                 self.budget.begin_stage()
                 STAGES[stage.name].run(context)
@@ -151,48 +170,42 @@ class _Run:
             )
 
     def _start(self, closing: ExitStack) -> Runner:
-        """Guard the plan, open the runner, write RUN_STARTED."""
-        session = self.session
-        read_history(session.home)  # if it can't be read, better know it now than at publication
-        evidence = GuardEvidence("plan", self.run_id, self.plan)
-        rulings = session.calls.guard(evidence)
-        denied = [r for r in rulings if r.kind == "deny"]
-        runner = None if denied else self._open_runner()
-        if runner is not None:
-            closing.callback(self._close, runner)
-        beginning = self._beginning(measured(runner.fingerprint() if runner else None))
+        """Begin, guard the plan, open the runner, and see that it can be asked.
+
+        A resumed run begins only when nothing has changed, so that a refusal leaves it as it was.
+        """
+        read_history(self.session.home)  # if it can't be read, better know it now than at publication
+        now = self.beginning.payload()
         if self.sitting.is_resumed:
-            refuse_changes(self.recorder.state, beginning)
-            self.sitting.resume()
+            refuse_changes(self.recorder.state, now)
         else:
-            self.recorder.record(EventType.RUN_STARTED, beginning)
-        self.recorder.record_all(
-            (EventType.PLUGIN_ERROR, {"error": status.error.as_payload()})
-            for status in session.host.statuses.values()
-            if status.error is not None
-        )
+            self.beginning.write()
+        rulings = self.session.calls.guard(GuardEvidence("plan", self.run_id, self.plan))
+        denied = [r for r in rulings if r.kind == "deny"]
+        if not denied:
+            runner, health = self._open_runner(closing)
+            if self.sitting.is_resumed:
+                refuse_changes(self.recorder.state, with_measured(now, health))
+        self.beginning.write()
         publish.record_rulings(self.recorder, "plan", rulings)
-        if runner is None:
+        if denied:
             told = "; ".join(f"{r.plugin} ({r.rule}): {r.reason}" for r in denied)
             raise GuardDenied(f"the plan was denied by {told}", hint=denied[0].hint)
+        self.recorder.record(EventType.HEALTH_OK, health)
         return runner
 
-    def _open_runner(self) -> Runner:
-        return self.session.open_runner(self.plan, self.dataset, self.recorder.emit, self.budget)
-
-    def _beginning(self, told_by_runner: Mapping[str, Any]) -> dict[str, Any]:
-        records = self.session.host.records()
-        return {
-            "name": self.plan.experiment.name,
-            "plan": self.plan.model_dump(mode="json"),
-            "plan_hash": self.plan.plan_hash,
-            "runner": self.session.runner_plugin,
-            "backend": self.plan.experiment.runner.backend or self.session.description.backends[0],
-            "plugins": [r.model_dump(mode="json") for r in records],
-            "fingerprint": fingerprint_of(self.plan, self.dataset, records, told_by_runner),
-            "asked": self.session.request.asked(self.session.home),
-            **whoever_sits(),
-        }
+    def _open_runner(self, closing: ExitStack) -> tuple[Runner, dict[str, Any]]:
+        """The runner, and what HEALTH_OK says of it."""
+        runner = self.session.open_runner(self.plan, self.dataset, self.beginning.remark, self.budget)
+        closing.callback(self._close, runner)
+        try:
+            health = healthy(runner)
+        except HealthFailed as error:
+            self.beginning.write()
+            self.recorder.record(EventType.HEALTH_FAIL, {"error": error.as_payload()})
+            raise
+        told = {"message": health.message, "details": dict(health.details)}
+        return runner, {**told, "fingerprint": measured(runner.fingerprint())}
 
     def _executor(self) -> Executor:
         experiment = self.plan.experiment
@@ -218,15 +231,6 @@ class _Run:
             queries=queries,
         )
 
-    def _check_health(self, runner: Runner) -> None:
-        try:
-            health = healthy(runner)
-        except HealthFailed as error:
-            self.recorder.record(EventType.HEALTH_FAIL, {"error": error.as_payload()})
-            raise
-        payload = {"message": health.message, "details": dict(health.details)}
-        self.recorder.record(EventType.HEALTH_OK, payload)
-
     def _fail_stage(self, cause: Exception) -> None:
         state = self.recorder.state
         if state.stage and state.stages[state.stage].status == "running":
@@ -234,9 +238,7 @@ class _Run:
             self.recorder.record_safely(event, {"error": describe_error(cause)})
 
     def _end(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
-        state = self.recorder.state
-        if not state.started:  # refused before the runner was open: still leave a readable story
-            self.recorder.record_safely(EventType.RUN_STARTED, self._beginning({}))
+        self.beginning.write_safely()  # whatever came in between: a readable story
         self.recorder.record_safely(event_type, {**self._ending(), **payload})
 
     def _ending(self) -> dict[str, Any]:
@@ -263,7 +265,7 @@ class _Run:
         self.session.calls.run_finished(FinishedRun(self.run_id, report.status, code, described))
         self.recorder.close()
         try:
-            if self.session.home.journal(self.run_id).exists():
+            if self.session.home.has_run(self.run_id):
                 remember(self.session.home, self.run_id)
         except StorageError as failure:
             error, code = error or failure, code or failure.exit_code

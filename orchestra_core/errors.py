@@ -187,7 +187,7 @@ class TargetError(InfrastructureError):
 
 
 class HealthFailed(TargetError):
-    """A health check failed before any query was sent."""
+    """A health check failed: before any query was sent, or after requests had failed."""
 
     code = "health"
 

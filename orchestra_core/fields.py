@@ -71,7 +71,10 @@ def _to_margin(value: object) -> object:
             raise ValueError("expected a share such as 20%, or a number in the metric's own unit")
         return {"relative": float(match[1]) / 100}
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return {"absolute": float(value)}
+        try:
+            return {"absolute": float(value)}
+        except OverflowError:
+            raise ValueError("the number is too large") from None
     return value
 
 

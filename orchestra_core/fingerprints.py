@@ -35,6 +35,14 @@ def fingerprint_of(
     }
 
 
+def with_measured(started: Print, healthy: Print) -> Print:
+    """RUN_STARTED's payload with the runner's fingerprint, as HEALTH_OK said it first."""
+    known, told = started.get("fingerprint", {}), healthy.get("fingerprint")
+    if not started or not told or "target" in known:
+        return started
+    return {**started, "fingerprint": {**told, **known}}
+
+
 def dataset_differences(one: Print, other: Print) -> list[str]:
     """What differs of two runs' datasets, part by part; a part that neither knows does not."""
     first, second = one.get("dataset", {}), other.get("dataset", {})
@@ -60,13 +68,18 @@ def start_hash(fingerprint: Print) -> str:
     return sha256_of({name: fingerprint.get(name) for name in names})
 
 
-def changes(before: Print, runner: Runner) -> str:
-    """What the runner measures now and did not at the start of the run; empty when it is the same."""
+def marked(before: Print, runner: Runner) -> dict[str, Any]:
+    """What a job says of the index: whether the runner measures what it did at the start, and why not.
+
+    `comparable` is None when the runner cannot say: it may be gone, and its index the same.
+    """
     try:
         now = asdict(runner.fingerprint())
     except Exception as error:
-        return f"the runner could not say what it measures: {describe_error(error)['msg']}"
-    return "; ".join([*target_differences(before, now), *index_differences(before, now)])
+        told = f"the runner could not say what it measures: {describe_error(error)['msg']}"
+        return {"comparable": None, "not_comparable_because": told}
+    told = "; ".join([*target_differences(before, now), *index_differences(before, now)])
+    return {"comparable": not told, "not_comparable_because": told}
 
 
 def measured(fingerprint: Fingerprint | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from orchestra_core.artifacts import Home, exclusive, json_bytes, write_atomic
+from orchestra_core.artifacts import Home, exclusive, json_bytes, storage_damage, write_atomic
 from orchestra_core.errors import StorageError
 from orchestra_core.plan import sha256_of
 
@@ -23,11 +23,29 @@ def read_history(home: Home) -> list[Record]:
         return []
     try:
         records = json.loads(home.winners.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(home, str(error)) from None
-    if not isinstance(records, list) or not all(_is_record(record) for record in records):
+    if not isinstance(records, list) or not all(is_record(record) for record in records):
         raise _unreadable(home, "expected a list of records, each with a run_id and a hash")
     return records
+
+
+def record_of(home: Home, run_id: str) -> Record | None:
+    """A run's record: in the history here, or as it came with the run. Raises StorageError."""
+    own = (record for record in read_history(home) if record["run_id"] == run_id)
+    return next(own, None) or (read_origin(home, run_id) or {}).get("winner")
+
+
+def read_origin(home: Home, run_id: str) -> Record | None:
+    """What came with a run that was imported: `run_id, winner`. Raises StorageError."""
+    path = home.origin(run_id)
+    if not path.exists():
+        return None
+    with storage_damage(path):
+        found = json.loads(path.read_bytes())
+        if found["winner"] is not None and not is_record(found["winner"], run_id):
+            raise ValueError("it is of another run")
+        return dict(found)
 
 
 def add_winner(home: Home, record: Mapping[str, Any]) -> bool:
@@ -62,8 +80,11 @@ def broken_records(records: list[Record]) -> list[str]:
     return broken
 
 
-def _is_record(record: object) -> bool:
-    return isinstance(record, dict) and {"run_id", "hash"} <= record.keys()
+def is_record(record: object, run_id: str = "") -> bool:
+    """Whether it may be a record; of that run, if one is said."""
+    if not isinstance(record, dict) or not {"run_id", "hash"} <= record.keys():
+        return False
+    return not run_id or record["run_id"] == run_id
 
 
 def _unreadable(home: Home, cause: str) -> StorageError:

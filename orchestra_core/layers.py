@@ -220,13 +220,13 @@ def _translate(
 ) -> ExperimentError:
     seen: dict[tuple[KeyPath, bool], tuple[str, str]] = {}
     for problem in error.errors(include_url=False):
-        path = _real_path(problem["loc"], data)
+        path = _real_path(problem, data)
         unknown = problem["type"] == "extra_forbidden"
         if unknown:
             known = _fields_at(model, path[:-1])
             seen[path, True] = (f"unknown key '{path[-1]}'", nearest(str(path[-1]), known))
         else:
-            seen.setdefault((path, False), (_sentence(problem), ""))
+            seen.setdefault((path, False), (sentence_of(problem), ""))
     problems = [
         (layers.place((*prefix, *path)), message, hint) for (path, _), (message, hint) in seen.items()
     ]
@@ -252,7 +252,10 @@ _PRIVATE = frozenset({"headers", "base_url", "host_aliases", "allowed_hosts"})
 """Keys whose wrong values are not shown: people write passwords there."""
 
 
-def _sentence(problem: Any) -> str:
+def sentence_of(problem: Any) -> str:
+    """One of pydantic's complaints in the user's words."""
+    if problem["type"] == "missing":
+        return "it is missing"
     text = str(problem["msg"]).removeprefix("Value error, ")
     text = text.replace("Input should be", "expected")
     if _PRIVATE.intersection(problem["loc"]):
@@ -270,16 +273,15 @@ def _shown(value: object) -> str:
         return f"a {type(value).__name__} of enormous size"
 
 
-def _real_path(loc: tuple[str | int, ...], data: Any) -> KeyPath:
+def _real_path(problem: Any, data: Any) -> KeyPath:
     """Pydantic's location without the parts (union members, validators) that no user wrote."""
+    *inner, last = problem["loc"] or ("",)
     path: list[str | int] = []
-    for part in loc:
+    for part in (*inner, last):
         if _has(data, part):
             data = data[part]
-        elif not isinstance(data, Mapping) or isinstance(part, int):
-            continue
-        path.append(part)
-    return tuple(path)
+            path.append(part)
+    return (*path, last) if problem["type"] == "missing" else tuple(path)
 
 
 def _has(data: Any, part: str | int) -> bool:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import platform
-
 from orchestra_core.artifacts import Home
 from orchestra_core.journal.lock import is_locked
 from orchestra_core.journal.state import RunState
 
 
 def process_is_gone(home: Home, state: RunState) -> bool:
-    """True when the run has no ending and no process of this machine carries it.
+    """True when the run has no ending and no process carries it.
 
-    False also where that can't be known: a run of another machine.
+    The kernel's lock decides: a container's host name changes, a process id is given again.
     """
-    if state.status != "running" or state.owner.get("host") != platform.node():
-        return False
-    return not is_locked(home.lock(state.run_id))
+    return state.status == "running" and not is_locked(home.lock(state.run_id))

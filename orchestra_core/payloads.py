@@ -77,8 +77,9 @@ class RunnerRequest(Payload):
     under way. Orchestra asks before each observation and each sample, and the door before each request;
     ask where one answer takes several. A unit that it ends keeps what it has yielded."""
     runs_dir: Path | None = None
-    """Where the jobs lie; a target that writes files may have a folder of its own in there. None: only
-    `cache_dir` is there to write to."""
+    """Where the jobs lie; a target that writes files may have a folder of its own in there, called
+    `make_run_id(…)`. If its health's details say so as `runs_in`, it goes when `orchestra gc` removes
+    the run. None: only `cache_dir` is there to write to."""
 
     def open_door(self) -> Door:
         """The way to the network: its policy, limits and repetitions are those of the experiment.
@@ -217,6 +218,8 @@ class PolicyReceipt:
     """JSON values that the same plugin needs to roll back; what `intend` was told when empty."""
     changed: bool = True
     """False: it was in force already."""
+    place: str = ""
+    """Where it stands, for people; policies at different places stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -301,9 +304,11 @@ class Executor(Protocol):
     def run(
         self, units: Sequence[Unit], evaluate: Callable[[Unit], UnitResult]
     ) -> Iterator[UnitResult]:
-        """One result per unit, in any order; `evaluate` never raises.
+        """One result per unit, in any order.
 
-        A unit that exceeds `unit_timeout_s` yields a result with an error instead of blocking.
+        A runner's errors are in the results; whatever `evaluate` raises besides (the disk is full, the
+        user interrupts) must reach whoever takes the results. A unit that exceeds `unit_timeout_s`
+        yields a result with an error instead of blocking.
         """
 
     def close(self) -> None:

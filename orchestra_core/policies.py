@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestra_core.artifacts import Home
-from orchestra_core.errors import TargetError, describe_error
+from orchestra_core.errors import OrchestraError, TargetError, UsageError, describe_error
 from orchestra_core.experiment import Experiment
 from orchestra_core.history import read_history
+from orchestra_core.journal.applied import last_applied, last_intended
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.outbound.allowance import unlimited
@@ -28,8 +29,16 @@ UNDO_S = 60.0
 
 
 @dataclass
+class Asked:
+    """A plugin that was asked to apply, and what it needs to undo."""
+
+    plugin: str
+    undo: Undo
+
+
+@dataclass
 class Policies:
-    """The policies of one winner. `asked`: plugin → what it needs to undo, in the order asked."""
+    """The policies of one winner; `asked` in the order asked."""
 
     calls: HookCalls
     recorder: Recorder
@@ -38,7 +47,7 @@ class Policies:
     winner: Winner
     left_s: Callable[[], float] = unlimited
     """Seconds that the run's limits leave."""
-    asked: dict[str, Undo] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
 
     def apply(self, *, again: bool = False) -> None:
         """Ask plugin by plugin; `asked` grows before each, so that one that fails half-way is undone.
@@ -47,21 +56,22 @@ class Policies:
         raised, TargetError for one that was not found when read back.
         """
         for plugin in self.calls.policy_plugins():
-            applied = self.recorder.applied_policy(plugin)
+            applied = last_applied(self.recorder.earlier_policies, plugin)
             if applied is not None and not again:
-                self.asked[plugin] = applied["undo"]
+                self.asked.append(Asked(plugin, applied.undo))
             else:
                 self._apply(plugin)
 
-    def roll_back(self, cause: BaseException | None) -> bool:
-        """Undo what was asked, the last first; whether all of it was undone. Raises nothing."""
-        done = [self._roll_back(plugin, cause) for plugin in reversed(self.asked)]
-        return all(done)
+    def roll_back(self, cause: BaseException | None) -> list[OrchestraError]:
+        """Undo what was asked, the last first; why something was not undone. Raises nothing."""
+        told = [self._roll_back(asked, cause) for asked in reversed(self.asked)]
+        return [error for error in told if error is not None]
 
     def _apply(self, plugin: str) -> None:
         self._record_intent(plugin)
-        earlier = self.recorder.intended_policy(plugin)
-        self.asked[plugin] = {}
+        earlier = last_intended(self.recorder.earlier_policies, plugin)
+        asked = Asked(plugin, {})
+        self.asked.append(asked)
         request = PolicyRequest(
             self.recorder.run_id,
             self.winner,
@@ -70,23 +80,22 @@ class Policies:
             home=self.home.root,
             emit=self.recorder.emit,
             left_s=self.left_s,
-            intended=earlier,
-            intend=lambda undo: self._intend(plugin, undo),
+            intended=earlier.undo if earlier else None,
+            intend=lambda undo: self._intend(asked, undo),
         )
         receipt = self.calls.apply_policy(plugin, request)
         if receipt is None:
-            del self.asked[plugin]
+            self.asked.remove(asked)
             return
-        self.asked[plugin] = receipt.undo or self.asked[plugin]
+        asked.undo = receipt.undo or asked.undo
         _check_verified(plugin, receipt)
-        undo = dict(self.asked[plugin])
-        content = {"plugin": plugin, "summary": receipt.summary, "undo": undo}
+        content = {"plugin": plugin, "summary": receipt.summary, "undo": dict(asked.undo)}
         told = {"config_id": self.winner.config_id, "in_force_already": not receipt.changed}
-        self.recorder.record(EventType.POLICY_APPLIED, {**content, **told})
+        self.recorder.record(EventType.POLICY_APPLIED, {**content, **told, "place": receipt.place})
 
-    def _intend(self, plugin: str, undo: Undo) -> None:
-        self._record_intent(plugin, undo=dict(undo))
-        self.asked[plugin] = dict(undo)
+    def _intend(self, asked: Asked, undo: Undo) -> None:
+        self._record_intent(asked.plugin, undo=dict(undo))
+        asked.undo = dict(undo)
 
     def _record_intent(self, plugin: str, **more: Any) -> None:
         content = {"plugin": plugin, "config_id": self.winner.config_id, **more}
@@ -98,22 +107,25 @@ class Policies:
         history = [record for record in read_history(self.home) if record["run_id"] != own]
         return history[-1] if history else None
 
-    def _roll_back(self, plugin: str, cause: BaseException | None) -> bool:
+    def _roll_back(self, asked: Asked, cause: BaseException | None) -> OrchestraError | None:
         until = time.monotonic() + UNDO_S
         intent = PolicyIntent(
             self.recorder.run_id,
             self.winner,
-            self.asked[plugin],
+            asked.undo,
             experiment=self.experiment,
             home=self.home.root,
             emit=self.recorder.emit,
             left_s=lambda: max(self.left_s(), until - time.monotonic()),
         )
-        undone = self.calls.rollback_policy(plugin, intent)
-        error = describe_error(cause) if cause else None
-        content = {"plugin": plugin, "undone": undone, "error": error}
-        self.recorder.record_safely(EventType.POLICY_ROLLED_BACK, content)
-        return undone
+        refused = self.calls.rollback_policy(asked.plugin, intent)
+        if isinstance(refused, UsageError):  # of a wrong setting, say: the target was not asked
+            return refused
+        content = {"plugin": asked.plugin, "undone": refused is None, "undo": dict(asked.undo)}
+        why = cause or refused
+        error = describe_error(why) if why else None
+        self.recorder.record_safely(EventType.POLICY_ROLLED_BACK, {**content, "error": error})
+        return refused
 
 
 def _check_verified(plugin: str, receipt: PolicyReceipt) -> None:

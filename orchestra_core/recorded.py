@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -11,18 +11,18 @@ from orchestra_core.runner import Fingerprint, Health
 
 
 class RecordedRunner:
-    """Says what the run's runner said it measures, and answers nothing."""
+    """Says what the run's runner said it measures and how it was, and answers nothing."""
 
-    def __init__(self, fingerprint: Mapping[str, Any]) -> None:
-        self._fingerprint = fingerprint
+    def __init__(self, fingerprint: Mapping[str, Any], is_well: Callable[[], bool]) -> None:
+        self._fingerprint, self._is_well = fingerprint, is_well
 
     def fingerprint(self) -> Fingerprint:
         """As recorded at the start of the run."""
         return Fingerprint(**{f.name: self._fingerprint[f.name] for f in fields(Fingerprint)})
 
     def health(self) -> Health:
-        """Nobody is asked."""
-        return Health(ok=True)
+        """As recorded."""
+        return Health(self._is_well())
 
     def evaluate(self, configurations: object, queries: object) -> NoReturn:
         """Never called."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset
-from orchestra_core.errors import AlreadyRun, InfrastructureError, RunChanged
+from orchestra_core.errors import AlreadyRun, InfrastructureError, RunChanged, RunInUse
 from orchestra_core.exit_codes import exit_code_of
 from orchestra_core.fingerprints import (
     dataset_differences,
@@ -15,12 +17,15 @@ from orchestra_core.fingerprints import (
     start_hash,
     target_differences,
 )
+from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.memory import entries, load_state
 from orchestra_core.journal.state import RunState
 from orchestra_core.liveness import process_is_gone
 from orchestra_core.plan import Plan
 from orchestra_core.session import Session
 
+PATIENCE_S = 30.0
+"""How long a start waits for another one: both only plan and look, nothing is asked meanwhile."""
 _NOWHERE = "nothing"
 _PLACES = "paths"
 """The section that says where files lie; a home may move."""
@@ -51,10 +56,32 @@ def refuse_repetition(session: Session, plan: Plan, dataset: Dataset) -> None:
         )
 
 
+@contextmanager
+def starting(home: Home) -> Iterator[Callable[[], None]]:
+    """Nobody else begins a run here until the run has begun and says so by calling what is given.
+
+    Raises RunInUse when another process does not come to it, StorageError.
+    """
+    try:
+        lock = RunLock(home.start_lock, patience_s=PATIENCE_S)
+    except RunInUse as held:
+        who = f"process {held.details['pid']} on {held.details['host']}" if held.details else "another"
+        raise RunInUse(
+            f"{who} has been starting a run here for {PATIENCE_S:g} s",
+            hint="Wait for it, or end it.",
+            details=held.details,
+        ) from None
+    try:
+        yield lock.release
+    finally:
+        lock.release()
+
+
 def refuse_changes(state: RunState, beginning: Mapping[str, Any]) -> None:
     """Raise RunChanged, with everything that differs, unless a run can be gone on with.
 
-    `beginning`: what RUN_STARTED would say if the run began now.
+    `beginning`: what RUN_STARTED would say if the run began now. What the runner measures is compared
+    where both know it.
     """
     found = [*_differences(state.started, beginning)]
     if not found:
@@ -73,8 +100,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     yield from _fields("experiment", {**one, _PLACES: None}, {**other, _PLACES: None})
     first, second = before["fingerprint"], now["fingerprint"]
     yield from dataset_differences(first, second)
-    yield from target_differences(first, second)
-    yield from index_differences(first, second)
+    if "target" in first and "target" in second:
+        yield from target_differences(first, second)
+        yield from index_differences(first, second)
     yield from _fields("plugin", first["plugins"], second["plugins"])
     if one == other and before["plan_hash"] != now["plan_hash"]:
         yield "the plan, though the experiment is the same"

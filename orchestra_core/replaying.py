@@ -7,13 +7,14 @@ their own; whatever is not what the run recorded is a finding. Nothing is sent.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from orchestra_core.artifacts import Home, write_atomic
+from orchestra_core.artifacts import Home, storage_damage
 from orchestra_core.datasets import Dataset
 from orchestra_core.engine import STAGES
 from orchestra_core.errors import OrchestraError, RunChanged
@@ -21,9 +22,10 @@ from orchestra_core.evaluation.metrics import Scorer, metric_names
 from orchestra_core.journal.events import Event
 from orchestra_core.journal.log import JournalWriter
 from orchestra_core.journal.memory import open_journal
-from orchestra_core.journal.past import JOBS, Past, read_past
+from orchestra_core.journal.past import ANEW, JOBS, Past, read_past
 from orchestra_core.journal.recorder import Recorder
 from orchestra_core.journal.reporting import build_report, plan_of
+from orchestra_core.journal.state import RunState
 from orchestra_core.payloads import DescribeRequest
 from orchestra_core.plan import Plan
 from orchestra_core.plugins.calls import HookCalls
@@ -35,6 +37,10 @@ from orchestra_core.scheduling.keys import UnitKeys
 from orchestra_core.scheduling.source import UnitSource
 from orchestra_core.session import folder_of, open_dataset
 from orchestra_core.stages.context import RunContext
+from orchestra_core.telling.units import counted
+from orchestra_core.verification.derived import DerivedFiles
+from orchestra_core.verification.files import check_history, check_results
+from orchestra_core.verification.journal import Story
 from orchestra_core.verification.ledger import ABSENT, Ledger
 
 ACTS = frozenset({"GUARD_RULING", "PLUGIN_ERROR", "PUBLISH_STARTED", "PUBLISH_DONE"})
@@ -54,15 +60,33 @@ def replay_run(home: Home, run_id: str, calls: HookCalls, *, write: bool = False
     plan = plan_of(state)
     dataset = open_dataset(calls, plan.experiment.dataset, folder=folder_of(home, state.started))
     ledger = Ledger(run_id)
+    check_results(ledger, home, open_journal(home, run_id))
     past = read_past(open_journal(home, run_id), resuming=False)
     with TemporaryDirectory(prefix="orchestra-replay-") as place:
         scratch = Home(Path(place), home.reports_dir, home.runs_dir)
         fresh = _derive(_Stage(home, scratch, plan, dataset, calls, past), ledger)
         _compare_events(ledger, home, past, fresh)
-        report_folder = scratch.report_folder(run_id)
-        render(build_report(state), report_folder, calls)
-        _compare_files(ledger, home, scratch, write=write)
+        render(build_report(state), scratch.report_folder(run_id), calls)
+        for job_id in past.void_jobs:  # what lies there is written anew when the run goes on
+            shutil.rmtree(scratch.job(job_id), ignore_errors=True)
+        DerivedFiles(ledger, home, state, _files(scratch)).compare(write=write)
+    check_history(ledger, home, Story(home.relative(home.journal(run_id)), state))
+    _check_end(ledger, home)
     return ledger
+
+
+def _files(scratch: Home) -> dict[str, bytes]:
+    events = scratch.reports / "events"
+    paths = sorted(p for p in scratch.root.rglob("*") if p.is_file() and events not in p.parents)
+    return {scratch.relative(path): path.read_bytes() for path in paths}
+
+
+def _check_end(ledger: Ledger, home: Home) -> None:
+    """A torn last line may have been acknowledged, or not."""
+    path = home.journal(ledger.run_id)
+    with storage_damage(path):
+        if not path.read_bytes().endswith(b"\n"):
+            ledger.missing(home.relative(path), "the last line is cut off; what it said is not known")
 
 
 @dataclass(frozen=True)
@@ -101,7 +125,7 @@ class _Stage:
             plan=self.plan,
             dataset=self.dataset,
             description=self.calls.describe_runner(started["runner"], request),
-            runner=RecordedRunner(started["fingerprint"]),
+            runner=RecordedRunner(started["fingerprint"], partial(_was_well, self.past, recorder)),
             units=units,
             calls=self.calls,
             recorder=recorder,
@@ -111,12 +135,25 @@ class _Stage:
         )
 
 
-def _derive(stage: _Stage, ledger: Ledger) -> list[Event]:
-    """Go through the stages; returns what came about that is not on record."""
-    run_id, started = ledger.run_id, stage.past.started
-    fresh: list[Event] = []
+@dataclass
+class _Derived:
+    """What came about that is not on record."""
+
+    events: list[tuple[Event, int]] = field(default_factory=list)
+    """Each with how much was on record and not taken when it came about."""
+    left: int = 0
+    """The same at the end: what came about with no more than that left is beyond the record."""
+    is_whole: bool = True
+    """False where results are lost, so that not all could be derived."""
+
+
+def _derive(stage: _Stage, ledger: Ledger) -> _Derived:
+    """Go through the stages, as far as the run came."""
+    run_id, started, past = ledger.run_id, stage.past.started, stage.past
+    found = _Derived(is_whole=not ledger.findings)
     writer = JournalWriter(stage.scratch.journal(run_id), run_id, create=True)
-    recorder = Recorder(run_id, writer, [lambda event, _state: fresh.append(event)], stage.past)
+    listener = partial(_note, found, past)
+    recorder = Recorder(run_id, writer, [listener], past)
     try:
         if started is not None:
             recorder.restore(started)
@@ -125,31 +162,53 @@ def _derive(stage: _Stage, ledger: Ledger) -> list[Event]:
             if planned.name != "publish":
                 STAGES[planned.name].run(context)
     except RunChanged as error:
-        ledger.differs(
-            stage.home.relative(stage.home.journal(run_id)), "events", "as derived", error.message
-        )
+        file = stage.home.relative(stage.home.journal(run_id))
+        ledger.differs(file, "events", "as derived", error.message)
     except OrchestraError as error:
         # As far as the run came; a finished one must be derivable to its end.
-        if stage.past.state.status == "completed":
+        if past.state.status == "completed" and found.is_whole:
             ledger.missing(stage.home.relative(stage.home.journal(run_id)), str(error))
+            found.is_whole = False
     finally:
         recorder.close()
-    return fresh
+    found.left = _untaken(past)
+    return found
 
 
-def _compare_events(ledger: Ledger, home: Home, past: Past, fresh: Sequence[Event]) -> None:
+def _was_well(past: Past, recorder: Recorder) -> bool:
+    """Whether the target was well when the run had come this far."""
+    if past.unwell is None or any(past.units.values()):
+        return True
+    return recorder.state.step != (past.unwell.get("stage"), past.unwell.get("rung"))
+
+
+def _note(found: _Derived, past: Past, event: Event, _state: RunState) -> None:
+    if event.event_type not in ANEW:
+        found.events.append((event, _untaken(past)))
+
+
+def _untaken(past: Past) -> int:
+    return len(past.left()) + sum(map(len, past.units.values()))
+
+
+def _compare_events(ledger: Ledger, home: Home, past: Past, derived: _Derived) -> None:
     file = home.relative(home.journal(ledger.run_id))
     ledger.checked["events"] += past.state.events
     finished = past.state.status == "completed"
     left = [e for e in past.left() if e.event_type not in ACTS and "POLICY" not in e.event_type]
     recorded = {_place(event): event for event in left}
-    for event in fresh:
+    for event, untaken in derived.events:
         twin = recorded.pop(_place(event), None)
         if twin is not None:
             told = {key: event.payload[key] for key in event.payload if key not in _SAID}
             ledger.compare(file, f"{event.event_type} · line {twin.seq}", _unsaid(twin), told)
-        elif finished or event.event_type not in JOBS:
+        elif finished or (event.event_type not in JOBS and untaken > derived.left):
             ledger.differs(file, event.event_type, ABSENT, dict(event.payload))
+    if not derived.is_whole:
+        if recorded:
+            lost = f"{counted(len(recorded), 'event')} could not be derived, because results are lost"
+            ledger.missing(file, lost)
+        return
     for event in recorded.values():
         ledger.differs(file, f"{event.event_type} · line {event.seq}", dict(event.payload), ABSENT)
 
@@ -163,21 +222,3 @@ def _place(event: Event) -> tuple[object, ...]:
 
 def _unsaid(event: Event) -> dict[str, Any]:
     return {key: value for key, value in event.payload.items() if key not in _SAID}
-
-
-def _compare_files(ledger: Ledger, home: Home, scratch: Home, *, write: bool) -> None:
-    """Every job's folder and every artifact, byte by byte; of a picture only that it is there."""
-    events = scratch.reports / "events"
-    for path in sorted(p for p in scratch.root.rglob("*") if p.is_file() and events not in p.parents):
-        name, again = scratch.relative(path), path.read_bytes()
-        there = home.root / name
-        ledger.checked["files"] += 1
-        if there.is_file() and (there.read_bytes() == again or there.suffix == ".png"):
-            continue
-        if write:
-            write_atomic(there, again)
-            ledger.checked["put back"] += 1
-        elif there.is_file():
-            ledger.differs(name, "content", "another", "as derived")
-        else:
-            ledger.missing(name, "the file is not there")

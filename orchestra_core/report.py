@@ -165,10 +165,11 @@ class JobSummary(StrictModel):
     """File name → SHA-256 of its content when it was written."""
     aggregate_only: bool = False
     """True: the target told figures over a block and no rankings, so nothing significant follows."""
-    comparable: bool = True
-    """False: the index was another one by the end of this job than when the run began."""
+    comparable: bool | None = True
+    """False: the index was another one by the end of this job than when the run began. None: the runner
+    could not say."""
     not_comparable_because: str = ""
-    """What differs, when it is not."""
+    """What differs, or why the runner could not say."""
     error: dict[str, Any] | None = None
 
 

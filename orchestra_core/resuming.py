@@ -10,6 +10,7 @@ from orchestra_core.artifacts import Home
 from orchestra_core.engine import carry_out, run_experiment
 from orchestra_core.errors import RunChanged
 from orchestra_core.exit_codes import exit_code_of
+from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.memory import open_journal
 from orchestra_core.journal.past import read_past
 from orchestra_core.journal.recorder import Listener
@@ -17,7 +18,7 @@ from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState
 from orchestra_core.outcome import Outcome
 from orchestra_core.scheduling.results import ResultFolder
-from orchestra_core.scheduling.source import Earlier
+from orchestra_core.scheduling.store import Earlier
 from orchestra_core.session import Request, Session, folder_of
 from orchestra_core.sitting import further_sitting
 
@@ -36,7 +37,7 @@ def resume_experiment(
     """
     open_journal(session.home, run_id)
     with further_sitting(session.home, run_id, listeners) as sitting:
-        check_resumable(sitting.past.state, sitting.past.keyless)
+        check_begun(sitting.past.state, sitting.past.keyless)
         sitting.asks = asks
         dataset = session.open_dataset()
         return carry_out(session, dataset, session.make_plan(dataset), sitting)
@@ -45,9 +46,14 @@ def resume_experiment(
 def fork_experiment(session: Session, run_id: str, listeners: Sequence[Listener] = ()) -> Outcome:
     """A new run of the experiment as it is now; what another run has asked already is not asked again.
 
-    Raises RunNotFound, and what `run_experiment` raises.
+    Raises RunNotFound, RunInUse while another process carries that run, and whatever `run_experiment`
+    does.
     """
-    past = read_past(open_journal(session.home, run_id))
+    lock = RunLock(session.home.lock(run_id))
+    try:
+        past = read_past(open_journal(session.home, run_id))
+    finally:
+        lock.release()
     earlier = Earlier(run_id, past, ResultFolder(session.home.units(run_id)))
     return run_experiment(session, listeners, earlier=earlier)
 
@@ -59,7 +65,18 @@ def finished_outcome(state: RunState) -> Outcome | None:
     return Outcome(build_report(state), exit_code_of(state), tuple(state.artifacts))
 
 
-def check_resumable(state: RunState, keyless: int = 0) -> None:
+def check_resumable(state: RunState) -> None:
+    """Raise RunChanged for a run in which nothing was asked, or of which nothing is known."""
+    check_begun(state)
+    if not state.started["fingerprint"].get("target"):
+        raise RunChanged(
+            "it ended before anything was asked",
+            where=state.run_id,
+            hint=f"Go on with it: orchestra resume {state.run_id}",
+        )
+
+
+def check_begun(state: RunState, keyless: int = 0) -> None:
     """Raise RunChanged for a run that leaves nothing to go on with."""
     if not state.started or "asked" not in state.started or keyless:
         raise RunChanged(
@@ -69,17 +86,11 @@ def check_resumable(state: RunState, keyless: int = 0) -> None:
             where=state.run_id,
             hint="Start the experiment again with `orchestra run`.",
         )
-    if not state.started["fingerprint"].get("target"):
-        raise RunChanged(
-            "it was refused before anything was asked",
-            where=state.run_id,
-            hint="Start the experiment again with `orchestra run`.",
-        )
 
 
 def request_of(home: Home, state: RunState) -> Request:
     """What the user typed when the run was started. Raises RunChanged when its file is gone."""
-    check_resumable(state)
+    check_begun(state)
     asked = state.started["asked"]
     file = Path(home.root, asked["file"]).resolve() if asked["file"] else None
     if file is not None and not file.is_file():

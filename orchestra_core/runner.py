@@ -134,7 +134,10 @@ class Runner(Protocol):
         """
 
     def health(self) -> Health:
-        """Checked once before any query is sent."""
+        """Asked before any query is sent, and again after queries or probes of which some failed.
+
+        Well then: the failures stand. Not well: the run ends, and resumed it asks again what failed.
+        """
 
     def evaluate(
         self, configurations: Sequence[Configuration], queries: Sequence[Query]

@@ -12,18 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from orchestra_core.artifacts import Home, make_run_id
+from orchestra_core.artifacts import Home, remove
 from orchestra_core.errors import UsageError
-from orchestra_core.journal.events import EventType
 from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.past import Past, read_past
 from orchestra_core.journal.recorder import Listener, Recorder
+from orchestra_core.names import make_run_id
 from orchestra_core.payloads import Executor
 from orchestra_core.plan import Plan
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.scheduling.keys import UnitKeys
-from orchestra_core.scheduling.source import Ask, Earlier, UnitSource
+from orchestra_core.scheduling.source import Ask, UnitSource
+from orchestra_core.scheduling.store import Earlier
 
 
 @dataclass
@@ -53,11 +54,10 @@ class Sitting:
             home, plan, self.recorder, executor, ask, budget, keys, self.past, self.earlier, self.asks
         )
 
-    def resume(self) -> None:
-        """Say that the run goes on. What was begun is known from the start of it."""
-        failed = [payload["unit"] for payload in self.past.state.failed_units]
-        owner = {**whoever_sits(), "asked_again": failed}
-        self.recorder.record(EventType.RUN_RESUMED, owner)
+    def resumption(self) -> dict[str, Any]:
+        """What RUN_RESUMED says. What was begun is known from the start of it."""
+        failed = [failed.unit for failed in self.past.state.failed_units]
+        return {**whoever_sits(), "asked_again": failed}
 
 
 def whoever_sits() -> dict[str, Any]:
@@ -80,8 +80,9 @@ def new_sitting(
     run_id = run_id or make_run_id(plan.experiment.name)
     lock = RunLock(home.lock(run_id))
     try:
-        if home.journal(run_id).exists():
+        if home.has_run(run_id):
             raise UsageError(f"there is a run '{run_id}' already", hint="Give the new one another id.")
+        remove(home.journal(run_id))  # an empty one, of a process that was killed before it began
         writer = JournalWriter(home.journal(run_id), run_id, create=True)
         yield Sitting(Recorder(run_id, writer, listeners), earlier=earlier)
     finally:

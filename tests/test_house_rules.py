@@ -10,6 +10,7 @@ PACKAGES = [ROOT / "orchestra_core", *sorted((ROOT / "plugins").glob("*/orchestr
 MODULES = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]
 WRITERS = {
     "orchestra_core/artifacts.py",
+    "orchestra_core/temporaries.py",
     "orchestra_core/journal/log.py",
     "orchestra_core/journal/lock.py",
 }

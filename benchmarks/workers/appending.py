@@ -2,6 +2,10 @@
 
 Eight processes of four threads append to one journal. Each thread notes an event in a file of its own
 only after the journal took it. Every few moments a process is killed and another takes its place.
+
+A kill hardly ever meets the middle of a write. So that lines are torn at all, writes take two calls of
+the kernel, the cut at random; a process that is killed between them leaves half a line, as a disk does
+that takes a part.
 """
 
 from __future__ import annotations
@@ -14,11 +18,13 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.log import JournalReader, JournalWriter
 
+Write = Callable[[int, bytes], int]
 PROCESSES, THREADS = 8, 4
 PAYLOAD = "x" * 200
 
@@ -31,7 +37,7 @@ def main(seconds: float, folder: Path) -> dict[str, float]:
     workers = [_start(folder, number) for number in range(PROCESSES)]
     started, deadline = PROCESSES, time.monotonic() + seconds
     while time.monotonic() < deadline:
-        time.sleep(chance.uniform(0.1, 0.6))
+        time.sleep(chance.uniform(0.05, 0.3))
         victim = chance.randrange(PROCESSES)
         workers[victim].kill()
         workers[victim].wait()
@@ -45,12 +51,27 @@ def main(seconds: float, folder: Path) -> dict[str, float]:
 
 def append(folder: Path, number: int) -> None:
     """One process's work, until it is killed."""
+    os.write = _in_two(os.write)
     writer = JournalWriter(folder / "journal.jsonl", "run")
     threads = [
         threading.Thread(target=_append, args=(writer, folder, number, i)) for i in range(THREADS)
     ]
     for thread in threads:
         thread.start()
+
+
+def _in_two(write: Write) -> Write:
+    """`write` for lines of the journal, in two parts: the writer goes on with what was not taken."""
+    chance = random.Random(os.getpid())  # noqa: S311 - where to cut is no secret
+
+    def part(descriptor: int, data: bytes) -> int:
+        if len(data) < len(PAYLOAD):
+            return write(descriptor, data)
+        taken = write(descriptor, data[: chance.randrange(1, len(data))])
+        time.sleep(0.002)  # so that a kill meets this moment often
+        return taken
+
+    return part
 
 
 def _append(writer: JournalWriter, folder: Path, number: int, thread: int) -> None:

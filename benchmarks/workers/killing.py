@@ -76,15 +76,13 @@ def carried(
             seen += [e for e in events if e.event_type == "UNIT_DONE"]
         begun = bool(events) and events[0].event_type == "RUN_STARTED"
         words = ("resume", "latest", "--quiet") if begun else RUN
-        if not begun:
-            for path in (home / "reports" / "events").glob("*"):
-                path.unlink()
+        found["before_it_began"] += not begun
 
 
 def journal(home: Path) -> list[Event]:
     """The events of the only run, none before it began."""
-    paths = sorted((home / "reports" / "events").glob("*.jsonl"))
-    return list(JournalReader(paths[0])) if paths else []
+    run_ids = Home(home).run_ids()
+    return list(JournalReader(Home(home).journal(run_ids[0]))) if run_ids else []
 
 
 def told(events: list[Event]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class _Batch:
     """One call of `run`: work to take, results to hand back, and when each unit began."""
 
     todo: queue.SimpleQueue[int] = field(default_factory=queue.SimpleQueue)
-    done: queue.SimpleQueue[tuple[int, UnitResult | KeyboardInterrupt]] = field(
+    done: queue.SimpleQueue[tuple[int, UnitResult | BaseException]] = field(
         default_factory=queue.SimpleQueue
     )
     started: dict[int, float] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class ThreadExecutor:
             index, result = batch.done.get(timeout=min(1.0, self._timeout / 4))
         except queue.Empty:
             return self._timed_out(batch, units, evaluate)
-        if isinstance(result, KeyboardInterrupt):
+        if isinstance(result, BaseException):
             raise result
         batch.started.pop(index, None)
         return [(index, result)]
@@ -112,9 +112,9 @@ class ThreadExecutor:
         return UnitResult(unit, (), self._timeout, error.as_payload())
 
 
-def _evaluated(evaluate: Evaluate, unit: Unit) -> UnitResult | KeyboardInterrupt:
-    """A thread that died of an interrupt would leave the run waiting until the unit's time is up."""
+def _evaluated(evaluate: Evaluate, unit: Unit) -> UnitResult | BaseException:
+    """What ends a worker's thread (an interrupt, a full disk) must reach whoever waits for results."""
     try:
         return evaluate(unit)
-    except KeyboardInterrupt as interrupt:
-        return interrupt
+    except BaseException as error:
+        return error

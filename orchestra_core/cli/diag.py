@@ -29,12 +29,10 @@ def command(request: Request, as_json: bool) -> None:
     Exit code: 0 a run can begin, 1 a guard denies the plan, 2 the configuration is wrong, 3 the target
     is not usable.
     """
-    from orchestra_core.cli.carrying import terminating
     from orchestra_core.cli.output import print_json
     from orchestra_core.diagnosing.check import diagnose
 
-    with terminating():
-        found = diagnose(request)
+    found = diagnose(request)
     if as_json:
         print_json(found.as_json())
     else:

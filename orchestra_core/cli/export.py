@@ -20,7 +20,8 @@ def command(run_id: str, file: Path, home: Path | None) -> None:
     home folder. Refused while a process carries the run.
     """
     from orchestra_core.bundling import export_run
+    from orchestra_core.telling.units import counted
 
     folder, full_id = find_run(run_id, home)
     count = export_run(folder, full_id, file)
-    click.echo(f"{full_id}: {count} files in {file}, {file.stat().st_size / 1e6:.1f} MB")
+    click.echo(f"{full_id}: {counted(count, 'file')} in {file}, {file.stat().st_size / 1e6:.1f} MB")

@@ -21,22 +21,24 @@ def command(home: Path | None, as_json: bool, keep: int, dry_run: bool) -> None:
 
     A run goes with its journal, units, jobs and artifacts. What is running stays, and so do the run
     whose winner was published last and the history of winners. Left over are files of runs without a
-    journal, and temporary files of processes that were killed.
+    journal, and temporary files of processes that were killed. What no run can have left stays too.
     """
     from orchestra_core.cli.output import print_json
     from orchestra_core.housekeeping import plan_sweep, sweep
     from orchestra_core.session import Request, open_home
+    from orchestra_core.telling.units import counted
 
     folder = open_home(Request(home=home))
     planned = plan_sweep(folder, keep)
-    spared = [] if dry_run else sweep(folder, planned)
-    gone = [run_id for run_id in planned.runs if run_id not in spared]
-    left = [folder.relative(path) for path in planned.leftovers]
+    gone = planned if dry_run else sweep(folder, planned)
+    left = [folder.relative(path) for path in gone.leftovers]
     if as_json:
-        print_json({"dry_run": dry_run, "runs": gone, "leftovers": left, "bytes": planned.size})
+        print_json({"dry_run": dry_run, "runs": gone.runs, "leftovers": left, "bytes": gone.size})
         return
-    for name in (*gone, *left):
+    for name in (*gone.runs, *left):
         click.echo(f"  {name}")
     verb = "would go" if dry_run else "went"
-    told = f"{len(gone)} runs and {len(left)} leftovers {verb}, {planned.size / 1e6:.1f} MB"
-    click.echo(told if gone or left else "Nothing to remove.")
+    told = f"{counted(len(gone.runs), 'run')} and {counted(len(left), 'leftover')} {verb}"
+    click.echo(f"{told}, {gone.size / 1e6:.1f} MB" if gone.runs or left else "Nothing to remove.")
+    for run_id in set(planned.runs) - set(gone.runs):
+        click.echo(f"  {run_id} was taken up meanwhile, and stays")

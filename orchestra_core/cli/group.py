@@ -27,7 +27,7 @@ COMMANDS = {
     "events": "Print or follow a run's journal.",
     "report": "Render a run's artifacts again from its journal.",
     "verify": "Recompute a run from its files, and compare.",
-    "replay": "Go through a run again with nothing but its journal and stored results.",
+    "replay": "Go through a run again without its target, by its journal and stored results.",
     "compare": "Compare two runs on the queries they have in common.",
     "winners": "Show and check the history of published winners.",
     "policy": "Put a published winner into force, undo it, show which one is.",

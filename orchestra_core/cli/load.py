@@ -122,7 +122,6 @@ def command(request: Request, as_json: bool, **options: Any) -> None:
     Exit code: 0 measured, 1 no rate kept the limit, 2 wrong usage, 3 nothing was answered or the
     target failed, 130 interrupted.
     """
-    from orchestra_core.cli.carrying import terminating
     from orchestra_core.cli.load_loops import one_load, search
     from orchestra_core.probing.opening import open_target, refuse_a_held_back_rate
     from orchestra_core.session import open_session
@@ -131,7 +130,7 @@ def command(request: Request, as_json: bool, **options: Any) -> None:
     _check(wishes, _said(click.get_current_context()))
     session = open_session(request)
     refuse_a_held_back_rate(session, inf if wishes.find_max_qps else wishes.rate or 0.0)
-    with terminating(), open_target(session, wishes.config_id) as target:
+    with open_target(session, wishes.config_id) as target:
         run = search if wishes.find_max_qps else one_load
         code = run(session, target, _with_limit(wishes, target), as_json=as_json)
     click.get_current_context().exit(code)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestra_core.artifacts import make_run_id
 from orchestra_core.cli.output import console, figure, print_json, print_table, reader_may_leave
 from orchestra_core.errors import RunCancelled, TargetError, UsageError
+from orchestra_core.names import make_run_id
 from orchestra_core.payloads import LoadReportRequest
 from orchestra_core.probing.figures import LoadFigures, LoadReport
 from orchestra_core.probing.measuring import requests_in

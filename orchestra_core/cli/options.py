@@ -87,8 +87,8 @@ def run_argument(command: Command) -> Command:
 
 def find_run(run_id: str, home_path: Path | None) -> tuple[Home, str]:
     """The home folder and the full id of a run. Raises RunNotFound, InvalidName."""
-    from orchestra_core.artifacts import check_name
     from orchestra_core.journal.memory import entries, open_journal
+    from orchestra_core.names import check_name
 
     home = open_home(Request(home=home_path))
     check_name(run_id, "run id")

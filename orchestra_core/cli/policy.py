@@ -33,15 +33,12 @@ def apply(run_id: str, request: Request, as_json: bool) -> None:
     already is not written again. If any cannot be verified, all are rolled back.
     """
     from orchestra_core.applying import apply_published
-    from orchestra_core.cli.carrying import terminating
     from orchestra_core.cli.options import find_run
     from orchestra_core.session import open_session
 
     session = open_session(request)
     _, found = find_run(run_id, session.home.root)
-    with terminating():
-        rows = apply_published(session, found)
-    _tell(rows, as_json=as_json)
+    _tell(apply_published(session, found), as_json=as_json)
 
 
 @command.command()
@@ -52,18 +49,15 @@ def rollback(run_id: str, request: Request, as_json: bool) -> None:
     """Put back what was there before a run's policy, and read it back.
 
     Also what a failed run could not undo by itself, because its target was gone. Refused while a later
-    run's policy is in force.
+    run's policy is in force, and where somebody else has put another policy there since.
     """
     from orchestra_core.applying import roll_back_published
-    from orchestra_core.cli.carrying import terminating
     from orchestra_core.cli.options import find_run
     from orchestra_core.session import open_session
 
     session = open_session(request)
     _, found = find_run(run_id, session.home.root)
-    with terminating():
-        rows = roll_back_published(session, found)
-    _tell(rows, as_json=as_json)
+    _tell(roll_back_published(session, found), as_json=as_json)
 
 
 @command.command()
@@ -84,7 +78,7 @@ def _tell(rows: Sequence[AppliedPolicy], *, as_json: bool) -> None:
     from orchestra_core.cli.output import print_json, print_table
 
     if as_json:
-        print_json([asdict(row) for row in rows])
+        print_json([{k: v for k, v in asdict(row).items() if k != "undo"} for row in rows])
         return
     if not rows:
         click.echo("No run has applied a policy here yet.")

@@ -18,11 +18,15 @@ from orchestra_core.cli.options import find_run, home_option, json_option, run_a
 def command(
     run_id: str, home: Path | None, as_json: bool, write: bool, plugins: tuple[str, ...]
 ) -> None:
-    """Go through a run again with nothing but its journal and stored results.
+    """Go through a run again without its target, by its journal and stored results.
+
+    What else it needs is the dataset, and the plugins that took part.
 
     The same stages, rules and reporters derive every decision, the verdict, every job's files and every
-    artifact once more; they must come out byte by byte as they are (pictures: of the same data).
-    Nothing is sent. `orchestra verify` checks the files that are there, and needs no stored results.
+    artifact once more; they must come out byte by byte as they are, and as the journal recorded them. A
+    picture that was drawn by another library must be the recorded one, and show the same data. An
+    artifact whose reporter is not loaded is named. Nothing is sent. `orchestra verify` checks the files
+    that are there, and needs no stored results.
 
     Exit code: 0 all agrees, 1 something differs, 3 something is missing.
     """

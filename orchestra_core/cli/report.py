@@ -20,6 +20,7 @@ def command(run_id: str, home: Path | None, as_json: bool, plugins: tuple[str, .
     The reporters installed now do it, with the settings of the run.
     """
     from orchestra_core.cli.output import print_json
+    from orchestra_core.journal.lock import is_locked
     from orchestra_core.rerender import render_again
 
     folder, full_id = find_run(run_id, home)
@@ -27,6 +28,8 @@ def command(run_id: str, home: Path | None, as_json: bool, plugins: tuple[str, .
     if as_json:
         print_json({"run_id": full_id, "status": report.status, "artifacts": written})
         return
-    click.echo(f"{full_id}: {report.status}, {len(written)} artifacts written")
+    killed = report.status == "running" and not is_locked(folder.lock(full_id))
+    status = "killed" if killed else report.status
+    click.echo(f"{full_id}: {status}, {len(written)} artifacts written")
     for path in written:
         click.echo(f"  {path}")

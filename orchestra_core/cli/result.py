@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from orchestra_core.artifacts import Home
-from orchestra_core.cli.main import show_error
 from orchestra_core.cli.output import figure, print_table
+from orchestra_core.cli.running import show_error
 from orchestra_core.outcome import Outcome
 from orchestra_core.report import MetricDifference, Report, Verdict
 

@@ -35,7 +35,7 @@ def command(
 
     Exit code: as for `orchestra run`; 2 also when it is refused.
     """
-    from orchestra_core.cli.carrying import tell, terminating
+    from orchestra_core.cli.carrying import tell
     from orchestra_core.cli.progress import open_display
     from orchestra_core.journal.memory import load_state
     from orchestra_core.resuming import finished_outcome, fork_experiment, request_of, resume_experiment
@@ -47,7 +47,7 @@ def command(
     state = load_state(folder, full_id)
     outcome = None if fork else finished_outcome(state)
     if outcome is None:
-        with open_display(quiet=quiet or as_json) as display, terminating():
+        with open_display(quiet=quiet or as_json) as display:
             session = open_session(request_of(folder, state))
             if fork:
                 outcome = fork_experiment(session, full_id, [display.on_event])

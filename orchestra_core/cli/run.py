@@ -50,7 +50,7 @@ def command(
     In JUnit XML a regression or a guard's denial is a failure, trouble with target, disk or plugins is
     an error, and an inconclusive verdict is skipped.
     """
-    from orchestra_core.cli.carrying import tell, terminating
+    from orchestra_core.cli.carrying import tell
     from orchestra_core.cli.junit import StageTimes, refusals_in, write_run
     from orchestra_core.cli.progress import open_display
     from orchestra_core.engine import run_experiment
@@ -58,7 +58,7 @@ def command(
     from orchestra_core.session import open_session
 
     times = StageTimes()
-    with open_display(quiet=quiet or as_json) as display, terminating(), refusals_in(junit):
+    with open_display(quiet=quiet or as_json) as display, refusals_in(junit):
         session, repeated = open_session(request), False
         try:
             outcome = run_experiment(

@@ -30,7 +30,8 @@ NEEDED = ("fastapi", "uvicorn", "sse_starlette", "prometheus_client", "jinja2")
     "--allow-host",
     multiple=True,
     metavar="HOST",
-    help="Answer under this Host header too, such as tuner.example:8001. May be repeated.",
+    help="Answer under this Host header too, such as tuner.example:8001; needed with a --host that"
+    " stands for every address. May be repeated.",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time."
@@ -77,9 +78,12 @@ def _token(file: Path | None) -> str | None:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the token: {error}", where=str(file)) from None
+        raise UsageError(
+            f"cannot read the token: {error}",
+            where=str(file),
+            hint="Write one with: openssl rand -hex 32",
+        ) from None
 
 
-def _tell(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Orchestra listens on http://{shown}:{port}")
+def _tell(address: str) -> None:
+    click.echo(f"Orchestra listens on {address}")

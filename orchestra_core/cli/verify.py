@@ -66,9 +66,12 @@ def _content(ledger: Ledger) -> dict[str, object]:
 
 def _show(ledger: Ledger) -> None:
     from orchestra_core.cli.output import print_table
+    from orchestra_core.verification.ledger import PUT_BACK
 
-    checked = ", ".join(f"{count:,} {what}" for what, count in ledger.checked.items())
-    click.echo(f"{ledger.run_id}: {checked} checked")
+    counts = {what: count for what, count in ledger.checked.items() if count}
+    back = counts.pop(PUT_BACK, 0)
+    checked = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    click.echo(f"{ledger.run_id}: {checked} checked{f'; {back:,} put back' if back else ''}")
     if not ledger.findings:
         click.echo(click.style("Everything agrees.", fg="green", bold=True))
         return

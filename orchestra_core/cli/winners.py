@@ -19,11 +19,13 @@ def command() -> None:
 @json_option
 def show(home: Path | None, as_json: bool) -> None:
     """List every published winner, oldest first."""
+    from orchestra_core.artifacts import storage_damage
     from orchestra_core.cli.output import figure, print_json, print_table
     from orchestra_core.history import read_history
     from orchestra_core.session import Request, open_home
 
-    records = read_history(open_home(Request(home=home)))
+    folder = open_home(Request(home=home))
+    records = read_history(folder)
     if as_json:
         print_json(records)
         return
@@ -32,9 +34,11 @@ def show(home: Path | None, as_json: bool) -> None:
         return
     rows = []
     for record in records:
-        first = (record.get("ab_diff") or [{}])[0]
-        gain = f"{first['metric']} {figure(first['delta'], '')}" if first else ""
-        rows.append((record.get("timestamp"), record["run_id"], record["winner"]["config_id"], gain))
+        with storage_damage(folder.winners):
+            first = (record.get("ab_diff") or [{}])[0]
+            gain = f"{first['metric']} {figure(first['delta'], '')}" if first else ""
+            winner = record["winner"]["config_id"]
+        rows.append((record.get("timestamp"), record["run_id"], winner, gain))
     print_table(["published", "run", "winner", "difference"], rows)
 
 
@@ -44,18 +48,29 @@ def show(home: Path | None, as_json: bool) -> None:
 def verify(home: Path | None, as_json: bool) -> None:
     """Check the chain: every record's hash covers the record and the hash before it.
 
+    Its end is checked by the journals that are here: whoever published must have a record, and nobody
+    else. Of a run that `orchestra gc` removed, only the hash is left to check.
+
     Exit code: 0 the chain is whole, 1 a record was altered, added or removed.
     """
-    from orchestra_core.cli.output import print_json
-    from orchestra_core.history import broken_records, read_history
-    from orchestra_core.session import Request, open_home
+    from dataclasses import asdict
 
-    records = read_history(open_home(Request(home=home)))
-    broken = broken_records(records)
+    from orchestra_core.cli.output import print_json
+    from orchestra_core.session import Request, open_home
+    from orchestra_core.telling.units import counted
+    from orchestra_core.verification.winners import check_winners
+
+    found = check_winners(open_home(Request(home=home)))
+    told = counted(found.records, "record")
     if as_json:
-        print_json({"records": len(records), "whole": not broken, "broken": broken})
-    elif broken:
-        click.echo(f"The chain of {len(records)} records is broken at: {', '.join(broken)}", err=True)
-    else:
-        click.echo(f"{len(records)} records, the chain is whole.")
-    click.get_current_context().exit(1 if broken else 0)
+        print_json({**asdict(found), "whole": found.is_whole})
+    elif found.is_whole:
+        click.echo(f"{told}, the chain is whole.")
+    for what, runs in (
+        ("is broken at", found.broken),
+        ("lacks what was published by", found.removed),
+        ("has what was not published by", found.added),
+    ):
+        if runs and not as_json:
+            click.echo(f"The chain of {told} {what}: {', '.join(runs)}", err=True)
+    click.get_current_context().exit(0 if found.is_whole else 1)

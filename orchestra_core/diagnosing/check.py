@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset
 from orchestra_core.diagnosing.configuration import AREA, tell_layers, tell_plugins
-from orchestra_core.diagnosing.findings import Diagnosis, counted
+from orchestra_core.diagnosing.findings import Diagnosis
 from orchestra_core.diagnosing.home import tell_home
 from orchestra_core.diagnosing.network import tell_network
 from orchestra_core.diagnosing.target import SKIPPED, tell_target
@@ -20,6 +20,7 @@ from orchestra_core.plan import Plan
 from orchestra_core.plugins.manager import open_host
 from orchestra_core.plugins.selection import parse_selection
 from orchestra_core.session import Request, Session, open_home, open_session
+from orchestra_core.telling.units import counted
 
 Plugins = Iterable[tuple[str, object]]
 

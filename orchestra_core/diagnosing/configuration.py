@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from orchestra_core.diagnosing.findings import Diagnosis, counted
+from orchestra_core.diagnosing.findings import Diagnosis
 from orchestra_core.layers import DEFAULT_FILE, Layers, is_meant_as_key
 from orchestra_core.plugins.manager import PluginStatus
 from orchestra_core.session import Request
+from orchestra_core.telling.units import counted
 
 AREA = "configuration"
 _SHOWN = 4

@@ -105,8 +105,3 @@ class _Noting:
             return False
         self.diagnosis.fail(self.area, self.name, error)
         return True
-
-
-def counted(number: int, singular: str, plural: str = "") -> str:
-    """`1 key`, `1,200 keys`."""
-    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"

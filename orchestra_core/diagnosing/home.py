@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestra_core.artifacts import Home
-from orchestra_core.diagnosing.findings import Diagnosis, counted
+from orchestra_core.diagnosing.findings import Diagnosis
 from orchestra_core.errors import OrchestraError, StorageError
 from orchestra_core.evaluation.job_files import METRICS
 from orchestra_core.evaluation.job_table import JobFigures, read_job
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.skimming import skim
+from orchestra_core.telling.units import counted
 
 AREA = "home"
 LATEST_JOBS = 3

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.diagnosing.findings import Diagnosis, Status, counted
+from orchestra_core.diagnosing.findings import Diagnosis, Status
 from orchestra_core.errors import HealthFailed, RequestFailed, TargetError
 from orchestra_core.evaluation.ids import aligned, both_sides, nothing_found
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY
@@ -23,6 +23,7 @@ from orchestra_core.scheduling.health import ask
 from orchestra_core.scheduling.limits import within
 from orchestra_core.scheduling.units import evaluator, failed_observations
 from orchestra_core.session import Session
+from orchestra_core.telling.units import counted
 
 TRIAL = 5
 """Tuning queries; those kept for confirmation are not touched."""

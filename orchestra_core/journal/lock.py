@@ -8,11 +8,15 @@ import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
-from orchestra_core.artifacts import storage_errors
+from orchestra_core.artifacts import lock_file, storage_errors
 from orchestra_core.errors import RunInUse
+from orchestra_core.journal.forking import made_anew_in_children
 
-ATTEMPTS = 5
+PATIENCE_S = 0.1
+"""How long a lock may be held by those who only ask whether it is."""
+_PAUSE_S = 0.02
 
 
 class RunLock:
@@ -22,31 +26,34 @@ class RunLock:
     its process.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock. Raises RunInUse naming the holder, StorageError."""
+    def __init__(self, path: Path, *, patience_s: float = PATIENCE_S) -> None:
+        """Take the lock, waiting so long at most. Raises RunInUse naming the holder, StorageError."""
         self.path = path
         self._descriptor = -1
+        made_anew_in_children(self)
+        deadline = time.monotonic() + patience_s
         with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for attempt in range(ATTEMPTS):
-                if self._take():
-                    break
-                if attempt + 1 == ATTEMPTS:
-                    raise _in_use(path)
-                time.sleep(0.02)  # somebody may only have asked whether it is held
-        os.register_at_fork(after_in_child=self._forget)
+            while not self._take():
+                if time.monotonic() >= deadline:
+                    raise in_use(path)
+                time.sleep(_PAUSE_S)
 
     def release(self) -> None:
         """Let go of the run, and leave no file."""
         if self._descriptor >= 0:
             self.path.unlink(missing_ok=True)  # while it is held: whoever comes next makes a new one
-            self._forget()
+            self.after_fork()
+
+    def after_fork(self) -> None:
+        """Let go of the descriptor; only closing the last one frees the lock."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def _take(self) -> bool:
-        self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         taken = False
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._descriptor = lock_file(self.path, wait=False)
             # The holder before may have removed the file between the two calls.
             taken = os.path.samestat(os.fstat(self._descriptor), self.path.stat())
             if taken:
@@ -57,13 +64,8 @@ class RunLock:
             return False
         finally:
             if not taken:
-                self._forget()
+                self.after_fork()
         return taken
-
-    def _forget(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
 
 
 def is_locked(path: Path) -> bool:
@@ -81,11 +83,24 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _in_use(path: Path) -> RunInUse:
+def holder_of(path: Path) -> int | None:
+    """The process of this machine that holds the run whose lock that is; None when nobody does."""
+    holder = _written(path) if is_locked(path) else {}
+    pid = holder.get("pid")
+    return pid if isinstance(pid, int) and holder.get("host") == platform.node() else None
+
+
+def _written(path: Path) -> dict[str, Any]:
     try:
-        holder = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        holder = {}
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def in_use(path: Path) -> RunInUse:
+    """The error that names the holder of a lock."""
+    holder = _written(path)
     who = f"process {holder['pid']} on {holder['host']}" if holder else "another process"
     return RunInUse(
         f"{who} is running it",

@@ -10,14 +10,15 @@ import errno
 import fcntl
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestra_core.artifacts import storage_errors, sync_folder
+from orchestra_core.artifacts import make_folder, storage_damage, storage_errors, sync_folder
 from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, is_whole, now, parse_line
+from orchestra_core.journal.forking import made_anew_in_children
 
 _CHUNK = 65_536
 # Started and progress events may be lost in a power cut; what ends something may not.
@@ -29,6 +30,7 @@ _UNSYNCED = frozenset(
 class JournalWriter:
     """Appends to one run's journal; safe to share between threads and to open in several processes.
 
+    A line that is whole is never taken back, even where the disk then fails: a reader may have seen it.
     A process forked from its owner appends by a descriptor of its own: those of one open file share
     one lock, so parent and child would not exclude each other.
     """
@@ -37,25 +39,27 @@ class JournalWriter:
         """Open, or with `create` make, the file. Raises StorageError (also when it exists already)."""
         self.path = path
         self._run_id = run_id
-        self._descriptor = -1
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
+        self._descriptor, self._closed = -1, False
         with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self._open(os.O_CREAT | os.O_EXCL if create else 0)
             if create:  # a file whose name is not on disk is lost with everything in it
                 sync_folder(path.parent)
+        made_anew_in_children(self)
 
     def append(self, event_type: EventType, payload: Mapping[str, Any]) -> Event:
-        """Write one event. Raises StorageError; then the file ends as it did before."""
+        """Write one event. Raises StorageError; then it may be in the file, but is not sure to stay."""
         return self.append_all([(event_type, payload)])[0]
 
     def append_all(self, items: Iterable[tuple[EventType, Mapping[str, Any]]]) -> list[Event]:
         """Write several events with one write and, when any of them ends something, one sync."""
-        if self._descriptor >= 0 and self._owner != os.getpid():  # a fork may have copied a held lock
-            with storage_errors(self.path):
-                self._open(0)
         with self._lock, storage_errors(self.path):
-            if self._descriptor < 0:
+            if self._closed:
                 raise OSError(errno.EBADF, "the journal is closed")
+            if self._descriptor < 0:
+                self._open(0)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
                 self._catch_up()
@@ -65,41 +69,50 @@ class JournalWriter:
                     for i, (event_type, payload) in enumerate(items, 1)
                 ]
                 synced = any(event.event_type not in _UNSYNCED for event in events)
-                self._write(b"".join(event.to_line() for event in events), len(events), synced=synced)
+                self._write([event.to_line() for event in events], synced=synced)
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return events
 
     def close(self) -> None:
         """Close the file; a late writer (a runner's stuck thread) gets a StorageError."""
-        if self._owner != os.getpid():  # the owner's descriptor is the owner's to close
-            return
         with self._lock:
-            descriptor, self._descriptor = self._descriptor, -1
+            descriptor, self._descriptor, self._closed = self._descriptor, -1, True
         if descriptor < 0:
             return
-        if os.fstat(descriptor).st_size == 0:  # a full disk: leave no run that never was
-            self.path.unlink(missing_ok=True)
+        if self._owner == os.getpid() and os.fstat(descriptor).st_size == 0:
+            self.path.unlink(missing_ok=True)  # a full disk: leave no run that never was
         os.close(descriptor)
 
-    def _open(self, more: int) -> None:
-        self._owner = os.getpid()
+    def after_fork(self) -> None:
+        """Let go of what the parent holds; the next append opens the file anew."""
         self._lock = threading.Lock()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open(self, more: int) -> None:
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | more, 0o644)
         self._end = self._seq = 0
 
-    def _write(self, data: bytes, events: int = 0, *, synced: bool = False) -> None:
+    def _write(self, lines: Sequence[bytes], *, synced: bool = False) -> None:
+        data, written = b"".join(lines), 0
         try:
-            written = 0
             while written < len(data):  # a full disk takes a part first, and says why at the next
                 written += os.write(self._descriptor, data[written:])
-            if synced:
-                os.fdatasync(self._descriptor)
         except OSError:
+            whole = data[:written].count(b"\n")
+            self._advance(lines[:whole])
             os.ftruncate(self._descriptor, self._end)
             raise
+        self._advance(lines)
+        if synced:
+            os.fdatasync(self._descriptor)
+
+    def _advance(self, lines: Sequence[bytes]) -> None:
         # Both at once, before anything can interrupt: a number is never given twice.
-        self._end, self._seq = self._end + len(data), self._seq + events
+        events = sum(line != b"\n" for line in lines)
+        self._end, self._seq = self._end + sum(map(len, lines)), self._seq + events
 
     def _catch_up(self) -> None:
         """Learn what others appended since, and seal a torn last line."""
@@ -110,7 +123,7 @@ class JournalWriter:
         self._seq = max(self._seq, last.seq) if last else self._seq
         self._end = size
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            self._write(b"\n")
+            self._write([b"\n"])
 
 
 def last_event(descriptor: int, start: int, end: int) -> Event | None:
@@ -126,6 +139,16 @@ def last_event(descriptor: int, start: int, end: int) -> Event | None:
                 return event
         rest, end = first, begin
     return None
+
+
+def event_at(path: Path, place: int) -> Event:
+    """The event whose line begins at that byte. Raises StorageError."""
+    with storage_damage(path), path.open("rb") as stream:
+        stream.seek(place)
+        event = parse_line(stream.readline()[:-1])
+        if event is None:
+            raise ValueError(f"no event at byte {place}")
+        return event
 
 
 @dataclass

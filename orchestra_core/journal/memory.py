@@ -28,11 +28,10 @@ def open_journal(home: Home, run_id: str) -> JournalReader:
     """A reader of one run's journal. Raises RunNotFound naming the nearest run."""
     from orchestra_core.errors import RunNotFound, nearest
 
-    path = home.journal(run_id)
-    if not path.is_file():
+    if not home.has_run(run_id):
         hint = nearest(run_id, home.run_ids()) or "No runs here yet; start one with `orchestra run`."
         raise RunNotFound(f"there is no run '{run_id}'", where=str(home.reports), hint=hint)
-    return JournalReader(path)
+    return JournalReader(home.journal(run_id))
 
 
 def remember(home: Home, run_id: str) -> None:

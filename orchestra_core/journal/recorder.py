@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from orchestra_core.errors import StorageError, UsageError
 from orchestra_core.journal.events import RUNNER_EVENTS, Event, EventType, now
+from orchestra_core.journal.forking import made_anew_in_children
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.past import Past
 from orchestra_core.journal.skimming import skim
 from orchestra_core.journal.state import RunState
 
 Listener = Callable[[Event, RunState], None]
+
+
+def remark_type(event_type: str) -> EventType:
+    """The type, where a plugin may record it by itself. Raises UsageError for others."""
+    if event_type not in RUNNER_EVENTS:
+        listed = ", ".join(sorted(RUNNER_EVENTS))
+        raise UsageError(f"a plugin may not record '{event_type}'; it may record {listed}")
+    return EventType(event_type)
 
 
 class Recorder:
@@ -35,17 +45,19 @@ class Recorder:
         self._writer = writer
         self._listeners = list(listeners)
         self._lock = threading.RLock()
+        made_anew_in_children(self)
 
     def record(self, event_type: EventType, payload: Mapping[str, Any] | None = None) -> None:
         """Write one event. Raises StorageError; then the state is unchanged."""
         self.record_all([(event_type, payload or {})])
 
     def emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
-        """What a plugin records by itself while it asks a target. Raises UsageError for other kinds."""
-        if event_type not in RUNNER_EVENTS:
-            listed = ", ".join(sorted(RUNNER_EVENTS))
-            raise UsageError(f"a plugin may not record '{event_type}'; it may record {listed}")
-        self.record(EventType(event_type), payload)
+        """What a plugin records by itself while it asks a target. Raises UsageError for other kinds.
+
+        A disk that is full is not the plugin's trouble: whatever must be on disk will say so.
+        """
+        with suppress(StorageError):
+            self.record(remark_type(event_type), payload)
 
     def record_all(self, items: Iterable[tuple[EventType, Mapping[str, Any]]]) -> None:
         """Write several events at once, in order. Raises RunChanged when the past says otherwise."""
@@ -75,6 +87,10 @@ class Recorder:
         except StorageError:
             self.state.apply(Event(0, self.run_id, event_type, payload, now()))
 
+    def after_fork(self) -> None:
+        """Another of the parent's threads may have held the lock."""
+        self._lock = threading.RLock()
+
     def restore(self, event: Event) -> None:
         """Take in what the journal says already."""
         with self._lock:
@@ -84,13 +100,10 @@ class Recorder:
         """What the journal says already of a job, where that is of more queries."""
         return self.past.fuller_job(job_id, queries) if self.past else None
 
-    def applied_policy(self, plugin: str) -> Mapping[str, Any] | None:
-        """What POLICY_APPLIED says of a plugin whose policy is in force already."""
-        return self.past.applied.get(plugin) if self.past else None
-
-    def intended_policy(self, plugin: str) -> Mapping[str, Any] | None:
-        """What a plugin said it needs to undo its policy, before it may have applied it."""
-        return self.past.intended.get(plugin) if self.past else None
+    @property
+    def earlier_policies(self) -> Sequence[Mapping[str, Any]]:
+        """What the journal said of policies before this sitting."""
+        return self.past.state.policies if self.past else ()
 
     def refold(self) -> None:
         """Fold the state anew from the file, after an interrupt that may have come between the two."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.errors import RunNotFound
+from orchestra_core.journal.sameness import warnings_of
 from orchestra_core.journal.state import RunState
 from orchestra_core.journal.words import describe
 from orchestra_core.plan import Plan, StagePlan
@@ -76,7 +77,7 @@ def build_report(state: RunState) -> Report:
         requests=state.requests,
         cost_usd=state.cost_usd,
         failures=dict(state.failures),
-        warnings=tuple(state.warnings),
+        warnings=tuple(warnings_of(state)),
         error=dict(state.error) if state.error else None,
         stages=tuple(_stage(state, stage.name) for stage in plan.stages),
         events=tuple(told_events(state)),

@@ -1,68 +1,143 @@
-"""The fold of a long journal, quickly: what most of its lines say is said in few ways.
+"""The fold of a long journal, quickly: most lines are of units, and are read as far as they count.
 
-Starts of units are only counted, and units that came back alike (same stage, rung, size and cost, no
-failures) are parsed once. The state is that of `fold`, to the last digit.
+The state is that of `fold`, to the last digit.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import deque
+from typing import Any
 
-from orchestra_core.journal.events import parse_line
+from orchestra_core.journal.events import Event, EventType, parse_line
 from orchestra_core.journal.log import JournalReader
-from orchestra_core.journal.state import RunState
+from orchestra_core.journal.state import MOST_TOLD, RunState
 
 _TYPE = b'"event_type":"'
-_STARTED = b'UNIT_STARTED"'
-_DONE = b'UNIT_DONE","payload":'
-_NO_FAILURES = b',"failures":{},'
-_PLAIN = re.compile(
-    rb'\{"stage":"\w+","rung":\d+,"kind":"\w+","configurations":\d+,"queries":\d+,"requests":\d+,'
-    rb'"repetitions":\d+,"cost_usd":[-+.\de]+'
+_UNIT_STARTED = b'UNIT_STARTED"'
+_COUNTED = (b'RETRY"', b'ALIAS_APPLIED"')
+"""They are only counted."""
+_TOLD = b'RUNNER_TIMEOUT"'
+_REUSED = b'"reused_from"'
+_UNIT_END = re.compile(
+    rb'\{"v":\d+,"seq":(\d+),"run_id":"[^"\\]*","event_type":"(UNIT_DONE|UNIT_FAILED)","payload":'
+    rb'(\{"stage":"\w+","rung":\d+,"kind":"\w+","configurations":\d+,"queries":\d+,"requests":\d+,'
+    rb'"repetitions":\d+),"cost_usd":([-+.\deE]+),"failures":(\{[^{}]*\}),"seconds":[-+.\deE]+,'
+    rb'"unit":"([^"\\]*)"'
 )
-"""All that decides what a unit adds to the state, when nothing failed."""
-_LONGEST = 240
-"""Bytes within which that is said."""
+"""Number, type, size, cost, failures and key of a unit's end, as the engine writes it."""
 _MANY = 1000
-"""Ways in which units were alike that are held at once."""
+"""Sizes of units that are held parsed."""
 
 
 def skim(reader: JournalReader) -> RunState:
     """The state after all that the reader has still to read. Raises StorageError."""
-    state, alike, last = RunState(), Counter[bytes](), b""
+    skimmer = Skimmer()
     for line in reader.lines():
-        at = line.find(_TYPE) + len(_TYPE)
-        if line.startswith(_STARTED, at):
-            state.events, last = state.events + 1, line
-        elif line.startswith(_DONE, at) and (figures := _figures(line, at + len(_DONE), alike)):
-            alike[figures] += 1
-            last = line
-            if len(alike) > _MANY:
-                _settle(state, alike)
-        elif event := parse_line(line):
-            _settle(state, alike)
-            state.apply(event)
-            last = b""
-        else:
+        if not skimmer.take(line):
             reader.bad_lines += 1
-    _settle(state, alike)
-    if event := parse_line(last):
-        state.last_event_at = event.created_at
-    return state
+    return skimmer.done()
 
 
-def _figures(line: bytes, start: int, known: Counter[bytes]) -> bytes:
-    """What a unit adds to the state, as JSON without its end; empty when it is not plain."""
-    end = line.find(_NO_FAILURES, start, start + _LONGEST)
-    figures = line[start:end] if end > 0 else b""
-    if not figures or b'"reused_from"' in line[end:]:
-        return b""
-    return figures if figures in known or _PLAIN.fullmatch(figures) else b""
+class Skimmer:
+    """Folds lines. Whoever wants more of them than the state extends `started`, `ended` and `apply`."""
+
+    def __init__(self) -> None:
+        self.state = RunState()
+        self._parsed: dict[bytes, dict[str, Any]] = {}
+        self._same: dict[str, Any] = {}
+        self._times, self._cost = 0, 0.0
+        """So many units of `_same` size have come without a failure; what all units cost by now."""
+        self._told: deque[bytes] = deque(maxlen=MOST_TOLD)
+        self._last = b""
+
+    def take(self, line: bytes) -> bool:
+        """Take in a line that has the checksum of its content; whether it is an event."""
+        at = line.find(_TYPE) + len(_TYPE)
+        if not self.state.run_id:
+            return self._take_whole(line)
+        if line.startswith(_UNIT_STARTED, at):
+            self.started(line, at)
+        elif line.startswith(_COUNTED, at):
+            self.state.events += 1
+            self.state.retries += line.startswith(b"RETRY", at)
+        elif line.startswith(b"UNIT_", at) and (end := _UNIT_END.match(line)):
+            if line.find(_REUSED, end.end()) >= 0:
+                return self._take_whole(line)
+            self.ended(line, end)
+        elif line.startswith(_TOLD, at):
+            self.state.events += 1
+            self._told.append(line)
+        else:
+            return self._take_whole(line)
+        self._last = line
+        return True
+
+    def done(self) -> RunState:
+        """The state after all lines so far."""
+        self._settle_told()
+        if event := parse_line(self._last):
+            self.state.last_event_at = event.created_at
+        return self.state
+
+    def started(self, line: bytes, at: int) -> None:
+        """Take in the start of a unit; its type stands at `at`."""
+        self.state.events += 1
+
+    def ended(self, line: bytes, end: re.Match[bytes]) -> None:
+        """Take in the end of a unit."""
+        number, event_type, size, cost, failures, unit = end.groups()
+        if event_type == b"UNIT_FAILED":
+            self._told.append(line)
+        if failures != b"{}":
+            figures = {**self._figures(size, failures), "cost_usd": float(cost), "unit": _text(unit)}
+            self._settle()
+            self.state.apply(Event(int(number), "", EventType.UNIT_DONE, figures, ""))
+            self._cost = self.state.cost_usd
+            return
+        figures = self._figures(size, failures)
+        if figures is not self._same:
+            self._settle()
+            self._same = figures
+        self._times += 1
+        if paid := float(cost):
+            self._cost += paid
+
+    def apply(self, event: Event) -> None:
+        """Take in any other event."""
+        self.state.apply(event)
+
+    def _take_whole(self, line: bytes) -> bool:
+        event = parse_line(line)
+        if event is None:
+            return False
+        self._settle_told()
+        self.apply(event)
+        self._cost, self._last = self.state.cost_usd, b""
+        return True
+
+    def _figures(self, size: bytes, failures: bytes) -> dict[str, Any]:
+        """What a unit adds to the state but its cost; one object for all that are alike."""
+        key = size + failures
+        known = self._parsed.get(key)
+        if known is None:
+            if len(self._parsed) > _MANY:
+                self._parsed.clear()
+            known = self._parsed[key] = json.loads(b'%b,"failures":%b}' % (size, failures))
+        return known
+
+    def _settle(self) -> None:
+        if self._times:
+            self.state.apply_units(self._same, self._times, self._cost)
+            self._times = 0
+
+    def _settle_told(self) -> None:
+        self._settle()
+        while self._told:
+            if event := parse_line(self._told.popleft()):
+                self.state.tell(event)
 
 
-def _settle(state: RunState, alike: Counter[bytes]) -> None:
-    for figures, times in alike.items():
-        state.apply_unit(json.loads(figures + b"}"), times)
-    alike.clear()
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "surrogatepass")

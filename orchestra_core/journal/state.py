@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestra_core.fingerprints import with_measured
 from orchestra_core.journal.events import Event, EventType
+from orchestra_core.journal.units import LOST, FailedUnit, Step, failed_unit, has_failed, paid, sent
 from orchestra_core.journal.words import UNTOLD
 from orchestra_core.report import RunStatus
 
 MOST_TOLD = 200
 Payload = Mapping[str, Any]
-Step = tuple[str, int]
-QUARANTINED = "quarantined"
-"""Why a unit failed that was not asked, because the process died of it."""
 _BEGINNINGS = frozenset({EventType.RUN_STARTED, EventType.RUN_RESUMED})
 _ENDINGS: dict[EventType, RunStatus] = {
     EventType.RUN_COMPLETED: "completed",
@@ -82,23 +81,32 @@ class RunState:
     """How often the run was gone on with."""
     step: Step | None = None
     """The (stage, rung) that has begun and not ended."""
-    failed_units: list[Payload] = field(default_factory=list)
-    """Units of that step that gave no answer at all: a resumed run asks them again."""
+    failed_units: list[FailedUnit] = field(default_factory=list)
+    """Units of that step in which a request failed: a resumed run asks them again."""
 
     def apply(self, event: Event) -> None:
         """Take in one event; unknown ones only count."""
         self.events += 1
-        if event.event_type not in UNTOLD and (not self.ending or event.event_type in _BEGINNINGS):
-            self.told_events.append(event)
+        self.run_id = self.run_id or event.run_id
+        self.tell(event)
         self.last_event_at = event.created_at
         handler = _HANDLERS.get(event.event_type)
         if handler is not None:
             handler(self, event)
 
-    def apply_unit(self, payload: Payload, times: int) -> None:
-        """Take in so many ends of units that are alike in every figure."""
+    def tell(self, event: Event) -> None:
+        """Keep an event that people read."""
+        if event.event_type not in UNTOLD and (not self.ending or event.event_type in _BEGINNINGS):
+            self.told_events.append(event)
+
+    def apply_units(self, figures: Payload, times: int, cost_usd: float) -> None:
+        """Take in so many ends of units that are alike; with them all units cost `cost_usd`.
+
+        The total, because a sum of sums would differ from the sum of each in the last digit.
+        """
         self.events += times
-        _count_unit(self, payload, times)
+        _count_units(self, figures, times)
+        self.cost_usd = cost_usd
 
     @property
     def is_finished(self) -> bool:
@@ -136,6 +144,10 @@ def _run_started(state: RunState, event: Event) -> None:
     state.owner = event.payload
 
 
+def _healthy(state: RunState, event: Event) -> None:
+    state.started = with_measured(state.started, event.payload)
+
+
 def _run_resumed(state: RunState, event: Event) -> None:
     state.status, state.ended_at, state.error, state.ending = "running", None, None, None
     state.owner = event.payload
@@ -149,10 +161,10 @@ def _run_resumed(state: RunState, event: Event) -> None:
 def _take_back(state: RunState) -> None:
     """The open step's failed units are asked again, so what was said of the step no longer stands."""
     stage, rung = state.step or ("", 0)
-    for payload in state.failed_units:
-        state.failures.subtract(payload.get("failures", {}))
-        if payload["kind"] == "evaluate":
-            state.stages[stage].done -= payload["requests"]
+    for failed in state.failed_units:
+        state.failures.subtract(failed.failures)
+        if failed.kind == "evaluate":
+            state.stages[stage].done -= failed.requests
     state.failures += Counter()  # drops what came to nothing
     state.failed_units = []
     state.decisions = [d for d in state.decisions if (d["stage"], d["rung"]) != (stage, rung)]
@@ -160,16 +172,6 @@ def _take_back(state: RunState) -> None:
         state.rungs = [r for r in state.rungs if r["rung"] != rung]
     if stage == "ab":
         state.verdict = None
-
-
-def stands(event: Event, step: Step) -> bool:
-    """Whether an event is still true once a step's failed units are asked again."""
-    payload = event.payload
-    if event.event_type == EventType.REFLECTION_DECISION:
-        return (payload["stage"], payload["rung"]) != step
-    if event.event_type == EventType.GRID_RUNG_DONE:
-        return ("grid", payload["rung"]) != step
-    return event.event_type != EventType.VERDICT or step[0] != "ab"
 
 
 def _begin_step(state: RunState, step: Step) -> None:
@@ -221,33 +223,32 @@ def _rung_started(state: RunState, event: Event) -> None:
 
 
 def _unit(state: RunState, event: Event) -> None:
-    _count_unit(state, event.payload, 1)
-
-
-def _count_unit(state: RunState, payload: Payload, times: int) -> None:
-    _begin_step(state, (payload["stage"], payload["rung"]))
-    if "reused_from" not in payload:
-        state.requests += times * (payload["requests"] + payload.get("repetitions", 0))
-        if cost := payload.get("cost_usd"):
-            for _ in range(times):  # a product would differ in the last digit
-                state.cost_usd += cost
+    payload = event.payload
+    _count_units(state, payload, 1)
+    if cost := paid(payload):
+        state.cost_usd += cost
     if failures := payload.get("failures"):
         state.failures.update(failures)
-        if sum(failures.values()) >= evaluations(payload) and may_be_asked_again(payload):
-            state.failed_units.append(payload)
+        if has_failed(payload):
+            state.failed_units.append(failed_unit(event))
+
+
+def _count_units(state: RunState, payload: Payload, times: int) -> None:
+    _begin_step(state, (payload["stage"], payload["rung"]))
+    state.requests += times * sent(payload)
     if payload["kind"] == "evaluate":
         progress = state.stages.setdefault(payload["stage"], StageProgress())
         progress.done += times * payload["requests"]
 
 
-def may_be_asked_again(payload: Payload) -> bool:
-    """Whether a unit that failed may: not one that ended its process again and again."""
-    return "unit" in payload and QUARANTINED not in payload["failures"]
-
-
-def evaluations(payload: Payload) -> int:
-    """How many (configuration, query) pairs a unit's event stands for; if all failed, it has failed."""
-    return int(payload["configurations"] * payload["queries"])
+def _unit_lost(state: RunState, event: Event) -> None:
+    """What it cost stays spent; what it said is asked again."""
+    payload = event.payload
+    state.failures.subtract(payload["failures"])
+    state.failures += Counter()
+    if payload["kind"] == "evaluate":
+        state.stages[payload["stage"]].done -= payload["requests"]
+    state.warnings += [] if LOST in state.warnings else [LOST]
 
 
 def _policy(state: RunState, event: Event) -> None:
@@ -262,15 +263,6 @@ def _artifact(state: RunState, event: Event) -> None:
 
 def _job(state: RunState, event: Event) -> None:
     state.jobs[event.payload["job_id"]] = event.payload
-    if told := changed_index(event.payload):
-        state.warnings += [told] if told not in state.warnings else []
-
-
-def changed_index(job: Payload) -> str:
-    """Why a job compares with none of another index, as a sentence; empty when it does."""
-    if job.get("comparable", True):
-        return ""
-    return f"the index changed during the run ({job['not_comparable_because']})"
 
 
 def _verdict(state: RunState, event: Event) -> None:
@@ -288,6 +280,7 @@ def _stage_of(event: Event) -> str:
 _HANDLERS: dict[EventType, Callable[[RunState, Event], None]] = {
     EventType.RUN_STARTED: _run_started,
     EventType.RUN_RESUMED: _run_resumed,
+    EventType.HEALTH_OK: _healthy,
     **dict.fromkeys(_ENDINGS, _run_ended),
     **{EventType(f"{s}_STARTED"): _stage_started for s in ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")},
     **{EventType(f"{s}_DONE"): _stage_done for s in ("SMOKE", "GRID", "AB", "SELECT", "PUBLISH")},
@@ -296,6 +289,7 @@ _HANDLERS: dict[EventType, Callable[[RunState, Event], None]] = {
     EventType.GRID_RUNG_DONE: lambda state, event: state.rungs.append(event.payload),
     EventType.UNIT_DONE: _unit,
     EventType.UNIT_FAILED: _unit,
+    EventType.UNIT_LOST: _unit_lost,
     EventType.JOB_DONE: _job,
     EventType.JOB_FAILED: _job,
     EventType.REFLECTION_DECISION: lambda state, event: state.decisions.append(event.payload),

@@ -70,6 +70,7 @@ WRITERS: dict[EventType, Callable[[Any, RunState], str]] = {
     EventType.GUARD_RULING: _ruling,
     EventType.HEALTH_FAIL: _error,
     EventType.UNIT_FAILED: _error,
+    EventType.UNIT_LOST: _error,
     EventType.PLUGIN_ERROR: _error,
     EventType.AB_STARTED: lambda p, _s: f"ab · {p['challenger']} against {p['baseline']}",
     EventType.VERDICT: lambda p, _s: f"ab · {p['kind']}: {p['reason']}",

@@ -7,26 +7,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestra_core.report import Report
-from orchestra_core.telling.points import Point, scatter
+from orchestra_core.telling.points import Arm, Point, Role, Scatter, arms, scatter
 from orchestra_core.telling.units import significant
 
-WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 52
 LOG_FROM = 20.0
 """Latencies that differ by more than this factor are drawn on a logarithmic axis."""
-Scale = Callable[[float], float]
+FEW_TICKS = 5
+"""More numbers than these on an axis are thinned out where the drawing is narrow."""
+Place = Callable[[float], float]
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One configuration."""
+    """One configuration, as the grid or as the A/B measured it."""
 
     config_id: str
     x: float
     y: float
-    """In the drawing's units, from the top left."""
+    """In percent of the drawing's area, from the top left."""
     kind: str
     """`winner`, `baseline`, `challenger`, `front`, `kept` or `dropped`."""
+    stage: str
+    """`grid` or `ab`: whose figures they are."""
+    early: bool
+    """Whether its figures rest on fewer queries than those it is drawn among."""
     label: str
     """What a screen reader says, and what stands there without a script."""
 
@@ -37,6 +41,28 @@ class Tick:
 
     at: float
     label: str
+    spare: bool = False
+    """Its number is left out where the drawing is narrow."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """From the baseline to the challenger."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What a sign means."""
+
+    sign: str
+    kind: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -45,97 +71,148 @@ class Chart:
 
     marks: tuple[Mark, ...]
     front: str
-    """Path data of the front's steps; empty with fewer than two points."""
+    """Path data of the front's steps in percent; empty with fewer than two points."""
+    ab: Line | None
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     x_label: str
     y_label: str
-    note: str
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
-    bottom: int = HEIGHT - BOTTOM
+    notes: tuple[str, ...]
+    legend: tuple[Legend, ...]
 
 
 def pareto_chart(report: Report) -> Chart | None:
-    """The chart of a report; None while no configuration has both quality and latency."""
-    found = scatter(report)
+    """The chart of a report; None while no configuration has both quality and latency.
+
+    Once there is an A/B, baseline and challenger stand where it measured them, on the same queries;
+    what the grid measured of them are marks like those of all others.
+    """
+    found, tested = scatter(report), arms(report)
     if not found.points:
         return None
-    x_of, x_ticks, x_kind = _latency_axis([point.latency for point in found.points])
-    y_of, y_ticks = _quality_axis([point.quality for point in found.points])
+    everything: list[Point | Arm] = [*found.points, *tested]
+    x_of, x_ticks, x_kind = _latency_axis([one.latency for one in everything])
+    y_of, y_ticks = _quality_axis([one.quality for one in everything])
     dropped = {c.config_id for c in report.candidates if c.drop is not None}
-    ordered = sorted(found.points, key=lambda point: (point.latency, point.quality))
-    marks = [
-        Mark(p.config_id, x_of(p.latency), y_of(p.quality), _kind(p, dropped), _label(p, report))
-        for p in ordered
+    metric = report.objective.maximize
+    grid = [
+        Mark(p.config_id, x_of(p.latency), y_of(p.quality), _kind(p, dropped, bool(tested)), "grid",
+             not p.complete, _label(p, metric))
+        for p in found.points
+    ]  # fmt: skip
+    ab = [
+        Mark(a.config_id, x_of(a.latency), y_of(a.quality), a.role, "ab", False, _arm(a, metric))
+        for a in tested
     ]
-    by_id = {mark.config_id: mark for mark in marks}
+    by_id = {mark.config_id: mark for mark in grid}
+    marks = tuple(sorted([*grid, *ab], key=lambda mark: (mark.x, -mark.y, mark.stage)))
     return Chart(
-        tuple(marks),
+        marks,
         _steps([by_id[point.config_id] for point in found.front]),
+        _line(ab, report),
         x_ticks,
         y_ticks,
         f"p95 latency in ms{x_kind}",
-        report.objective.maximize,
-        _note(len(found.points), found.left_out, found.queries),
+        metric,
+        _notes(found, tested),
+        _legend(marks, found, tested),
     )
 
 
-def _kind(point: Point, dropped: set[str]) -> str:
-    if point.role is not None:
+def _kind(point: Point, dropped: set[str], tested: bool) -> str:
+    if point.role is not None and not tested:
         return point.role
     if point.on_front:
         return "front"
     return "dropped" if point.config_id in dropped else "kept"
 
 
-def _label(point: Point, report: Report) -> str:
-    role = f", {point.role}" if point.role else ", on the front" if point.on_front else ""
-    figures = f"{report.objective.maximize} {point.quality:.4f}, p95 {significant(point.latency)} ms"
-    return f"{point.config_id}{role}: {figures}"
+def _label(point: Point, metric: str) -> str:
+    role = f", {point.role}" if point.role else ""
+    front = ", on the front" if point.on_front else ""
+    return f"{point.config_id}{role}{front}: {_figures(point, metric, 'tuning')}"
 
 
-def _note(points: int, left_out: int, queries: int) -> str:
-    parts = [f"{points} configurations as the grid measured them"]
-    if queries:
-        parts.append(f"the front among those asked all {queries} queries")
-    if left_out:
-        parts.append(f"{left_out} not measured")
-    return "; ".join(parts)
+def _arm(arm: Arm, metric: str) -> str:
+    return f"{arm.config_id}, {arm.role} in the A/B: {_figures(arm, metric, 'other')}"
 
 
-def _latency_axis(values: Sequence[float]) -> tuple[Scale, tuple[Tick, ...], str]:
+def _figures(one: Point | Arm, metric: str, whose: str) -> str:
+    asked = f" on {one.queries:,} {whose} queries" if one.queries else ""
+    return f"{metric} {one.quality:.4f}, p95 {significant(one.latency)} ms{asked}"
+
+
+def _notes(found: Scatter, tested: Sequence[Arm]) -> tuple[str, ...]:
+    count = len(found.points)
+    on = f" on {found.queries:,} tuning queries" if found.queries else ""
+    parts = [
+        f"{count:,} {'configuration' if count == 1 else 'configurations'} as the grid measured them{on}"
+    ]
+    if any(not point.complete for point in found.points):
+        parts.append("hollow: asked fewer, so they compare less well and take no part in the front")
+    if tested:
+        names = " and ".join(arm.role for arm in tested)
+        parts.append(
+            f"{names} as the A/B measured them, both on the same {tested[0].queries:,} other queries"
+        )
+    if found.left_out:
+        parts.append(f"{found.left_out:,} not measured")
+    return tuple(f"{part[:1].upper()}{part[1:]}." for part in parts)
+
+
+_SIGNS: dict[Role, str] = {"winner": "★", "challenger": "◆", "baseline": "■"}
+
+
+def _legend(marks: Sequence[Mark], found: Scatter, tested: Sequence[Arm]) -> tuple[Legend, ...]:
+    """Only what is there."""
+    asked = f" ({tested[0].queries:,} queries)" if tested else ""
+    kinds = {mark.kind for mark in marks if not mark.early}
+    told = [Legend(sign, role, f"{role}{asked}") for role, sign in _SIGNS.items()
+            if any(mark.kind == role for mark in marks)]  # fmt: skip
+    circles = {"front": "on the front", "kept": "stayed to the end", "dropped": "dropped at the end"}
+    told += [Legend("●", kind, meaning) for kind, meaning in circles.items() if kind in kinds]
+    if any(not point.complete for point in found.points):
+        told.append(Legend("○", "dropped", "fewer queries"))
+    return tuple(told)
+
+
+def _line(ab: Sequence[Mark], report: Report) -> Line | None:
+    if len(ab) != 2 or report.verdict is None:
+        return None
+    first, last = ab
+    return Line(first.x, first.y, last.x, last.y, report.verdict.kind)
+
+
+def _latency_axis(values: Sequence[float]) -> tuple[Place, tuple[Tick, ...], str]:
     low, high = min(values), max(values)
     if low > 0 and high / low > LOG_FROM:
         first, last = math.log10(low / 1.15), math.log10(high * 1.15)
-        scale = _linear(first, last, LEFT, WIDTH - RIGHT)
+        scale = _linear(first, last, 0, 100)
         ticks = _one_two_five(low / 1.15, high * 1.15)
-        placed = tuple(Tick(scale(math.log10(v)), significant(v, 1)) for v in ticks)
-        return lambda value: scale(math.log10(value)), placed, " (logarithmic)"
-    margin = (high - low) * 0.06 or max(abs(high) * 0.1, 0.1)
+        placed = [Tick(scale(math.log10(v)), significant(v, 1)) for v in ticks]
+        return lambda value: scale(math.log10(value)), _thinned(placed), " (logarithmic)"
+    # Latencies that hardly differ stand close together, whatever the room.
+    margin = max((high - low) * 0.06, abs(high) * 0.1) or 0.1
     first, last = max(0.0, low - margin), high + margin
-    scale = _linear(first, last, LEFT, WIDTH - RIGHT)
+    scale = _linear(first, last, 0, 100)
     return scale, _nice(first, last, scale), ""
 
 
-def _quality_axis(values: Sequence[float]) -> tuple[Scale, tuple[Tick, ...]]:
+def _quality_axis(values: Sequence[float]) -> tuple[Place, tuple[Tick, ...]]:
     low, high = min(values), max(values)
     margin = (high - low) * 0.08 or 0.02
     first, last = max(0.0, low - margin), min(1.0, high + margin)
     if last <= first:
         first, last = first - 0.02, last + 0.02
-    scale = _linear(first, last, HEIGHT - BOTTOM, TOP)
+    scale = _linear(first, last, 100, 0)
     return scale, _nice(first, last, scale)
 
 
-def _linear(first: float, last: float, start: float, end: float) -> Scale:
-    return lambda value: round(start + (value - first) / (last - first) * (end - start), 1)
+def _linear(first: float, last: float, start: float, end: float) -> Place:
+    return lambda value: round(start + (value - first) / (last - first) * (end - start), 2)
 
 
-def _nice(first: float, last: float, scale: Scale) -> tuple[Tick, ...]:
+def _nice(first: float, last: float, scale: Place) -> tuple[Tick, ...]:
     """About five round numbers between the ends."""
     rough = (last - first) / 5
     power = 10.0 ** math.floor(math.log10(rough))
@@ -143,7 +220,12 @@ def _nice(first: float, last: float, scale: Scale) -> tuple[Tick, ...]:
     places = max(0, -math.floor(math.log10(step)) + (1 if step / power == 2.5 else 0))
     begin = math.ceil(first / step - 1e-9)
     numbers = [i * step for i in range(begin, begin + 12) if i * step <= last + 1e-9]
-    return tuple(Tick(scale(number), f"{number:.{places}f}") for number in numbers)
+    return _thinned([Tick(scale(number), f"{number:.{places}f}") for number in numbers])
+
+
+def _thinned(ticks: Sequence[Tick]) -> tuple[Tick, ...]:
+    many = len(ticks) > FEW_TICKS
+    return tuple(Tick(tick.at, tick.label, many and i % 2 == 1) for i, tick in enumerate(ticks))
 
 
 def _one_two_five(low: float, high: float) -> list[float]:

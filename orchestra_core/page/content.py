@@ -9,9 +9,10 @@ from typing import Any
 from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.page.chart import Chart, pareto_chart
 from orchestra_core.page.intervals import DifferenceRow, difference_rows
-from orchestra_core.report import Decision, Report, Rung
+from orchestra_core.report import Candidate, Decision, JobSummary, Report, Rung
 from orchestra_core.telling.ranking import ranked
-from orchestra_core.telling.story import STAYS, verdict_line
+from orchestra_core.telling.story import DROPS, STAYS, verdict_line
+from orchestra_core.telling.units import unit_of, with_unit
 
 SHOWN_METRICS = (
     "ndcg@10",
@@ -45,21 +46,38 @@ class StageView:
             return 1.0
         return min(1.0, self.done / self.planned) if self.planned else 0.0
 
+    @property
+    def extent(self) -> str:
+        """How much was asked, in words; empty where nothing is."""
+        if not (self.done or self.planned):
+            return ""
+        at_most = self.status == "running" and self.planned >= self.done and self.planned
+        return f"{self.done:,}{f' of at most {self.planned:,}' if at_most else ''} evaluations"
+
+
+@dataclass(frozen=True)
+class Said:
+    """A decision of reflection, and whether it was followed."""
+
+    decision: Decision
+    followed: bool
+    """False: a more severe one came with it, or the others left nobody."""
+
 
 @dataclass(frozen=True)
 class RungView:
     """One rung of the race, with what reflection said of it."""
 
     rung: Rung
-    decisions: tuple[Decision, ...]
+    said: tuple[Said, ...]
 
     @property
     def dropped(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """(why, config_ids) for each kind of drop that happened."""
         kinds = (
-            ("beaten beyond doubt", self.rung.dropped_certain),
-            ("as good as one that stays, and no cheaper", self.rung.dropped_equivalent),
-            ("to keep the budget", self.rung.dropped_forced),
+            (DROPS["certain"], self.rung.dropped_certain),
+            (DROPS["equivalent"], self.rung.dropped_equivalent),
+            (DROPS["forced"], self.rung.dropped_forced),
         )
         return tuple((why, config_ids) for why, config_ids in kinds if config_ids)
 
@@ -79,6 +97,10 @@ class RunPage:
     stages: tuple[StageView, ...] = ()
     chart: Chart | None = None
     rungs: tuple[RungView, ...] = ()
+    said: tuple[Said, ...] = ()
+    """Every decision of reflection."""
+    asked: str = ""
+    """How much of the full grid was asked; empty while nothing was."""
     differences: tuple[DifferenceRow, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
     """Every configuration, the best first, as the script and the table take it."""
@@ -86,6 +108,11 @@ class RunPage:
     artifacts: tuple[tuple[str, str], ...] = ()
     """(what is shown, where a browser finds it)."""
     error: Mapping[str, Any] | None = None
+    """What went wrong; a run that its user ended has nothing here."""
+    hint: str = ""
+    """What can be done about a run that its user ended."""
+    offers: str = ""
+    """What a click can do with the run: `cancel` or `resume`; or empty."""
     queue_position: int | None = None
     last_seq: int = 0
     live: bool = False
@@ -100,10 +127,16 @@ def page_of(
     live: bool = False,
     last_seq: int = 0,
     error: Mapping[str, Any] | None = None,
+    offers: str = "",
     artifacts: Iterable[tuple[str, str]] = (),
 ) -> RunPage:
-    """The page of a run that has begun."""
-    opening, reason = verdict_line(report)
+    """The page of a run that has begun. `error`: what is known beyond the report."""
+    opening, reason = verdict_line(report, status or "")
+    own = report.error or {}
+    ended_by_user = report.status == "cancelled"
+    error = error or (None if ended_by_user else report.error)
+    if report.verdict is None and error:
+        reason = ""  # the error says it
     if report.verdict is not None and not reason:
         reason = STAYS.get(report.verdict.kind, "")
     return RunPage(
@@ -116,11 +149,15 @@ def page_of(
         stages=_stages(report, ended=not live),
         chart=pareto_chart(report),
         rungs=_rungs(report),
+        said=_said(report),
+        asked=_asked(report),
         differences=difference_rows(report.verdict) if report.verdict else (),
         rows=_rows(report, link),
         events=report.events,
         artifacts=tuple(artifacts),
-        error=error or report.error,
+        error=error,
+        hint=str(own.get("hint", "")) if ended_by_user and not offers else "",
+        offers=offers,
         last_seq=last_seq,
         live=live,
     )
@@ -144,14 +181,40 @@ def _stage(report: Report, stage: StageSummary, *, ended: bool) -> StageView:
 
 
 def _rungs(report: Report) -> tuple[RungView, ...]:
-    grid = [decision for decision in report.decisions if decision.stage == "grid"]
-    return tuple(RungView(rung, tuple(d for d in grid if d.rung == rung.rung)) for rung in report.rungs)
+    grid = [one for one in _said(report) if one.decision.stage == "grid"]
+    return tuple(
+        RungView(rung, tuple(one for one in grid if one.decision.rung == rung.rung))
+        for rung in report.rungs
+    )
+
+
+def _said(report: Report) -> tuple[Said, ...]:
+    survivors = {rung.rung: set(rung.survivors) for rung in report.rungs}
+    return tuple(
+        Said(
+            decision,
+            decision.kind != "shrink"
+            or decision.stage != "grid"
+            or survivors.get(decision.rung, set()) <= set(decision.survivors),
+        )
+        for decision in report.decisions
+    )
+
+
+def _asked(report: Report) -> str:
+    """The rung that runs counts too."""
+    done = sum(stage.done for stage in report.stages if stage.name == "grid")
+    done = max(report.evaluations, done)
+    if not done or not report.evaluations_full:
+        return ""
+    share = 100 * done / report.evaluations_full
+    told = f"{share:.1f}%" if share >= 0.1 else "less than 0.1%"
+    return f"{told} ({done:,} of {report.evaluations_full:,})"
 
 
 def _rows(report: Report, link: Link) -> tuple[dict[str, Any], ...]:
     jobs = {(job.stage, job.config_id): job for job in report.jobs}
-    objective = report.objective.maximize
-    kept = tuple(dict.fromkeys((objective, *SHOWN_METRICS)))
+    kept = tuple(dict.fromkeys((report.objective.maximize, *SHOWN_METRICS)))
     rows = []
     for candidate in ranked(report):
         name = candidate.config_id
@@ -159,22 +222,40 @@ def _rows(report: Report, link: Link) -> tuple[dict[str, Any], ...]:
         rows.append(
             {
                 "config_id": name,
-                "parameters": candidate.parameters,
+                "parameters": {key: str(value) for key, value in candidate.parameters.items()},
                 "metrics": {key: candidate.metrics.get(key) for key in kept},
+                "figures": _figures(candidate.metrics, kept),
                 "baseline": name == report.baseline.config_id,
-                "dropped": candidate.dropped_in_rung,
-                "drop": candidate.drop,
-                "jobs": [
-                    {
-                        "stage": job.stage,
-                        "job_id": job.job_id,
-                        "status": job.status,
-                        "metrics": {key: job.metrics.get(key) for key in kept},
-                        "failures": job.failures_by_reason,
-                        "files": {file: link(f"{job.path}/{file}") for file in job.files},
-                    }
-                    for job in found
-                ],
+                "left": _left(candidate),
+                "jobs": [_job(job, kept, link) for job in found],
             }
         )
     return tuple(rows)
+
+
+def _job(job: JobSummary, kept: Iterable[str], link: Link) -> dict[str, Any]:
+    return {
+        "stage": job.stage,
+        "job_id": job.job_id,
+        "status": job.status,
+        "figures": _figures(job.metrics, kept),
+        "failures": job.failures_by_reason,
+        "files": {file: link(f"{job.path}/{file}") for file in job.files},
+    }
+
+
+def _figures(metrics: Mapping[str, float | None], kept: Iterable[str]) -> dict[str, str]:
+    """What was measured, as people read it: `queries` is the number that the others rest on."""
+    known = {key: value for key in kept if (value := metrics.get(key)) is not None}
+    return {
+        "queries" if key == "count" else key: with_unit(value, unit_of(key)).removesuffix(" count")
+        for key, value in known.items()
+    }
+
+
+def _left(candidate: Candidate) -> str:
+    """When a configuration left the race, and why; empty when it did not."""
+    if candidate.dropped_in_rung is None:
+        return ""
+    why = f": {DROPS[candidate.drop]}" if candidate.drop else ""
+    return f"rung {candidate.dropped_in_rung + 1}{why}"

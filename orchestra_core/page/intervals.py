@@ -48,7 +48,7 @@ def _row(row: MetricDifference) -> DifferenceRow:
     interval = "" if low is None or high is None else f"{_signed(low, unit)} … {_signed(high, unit)}"
     return DifferenceRow(
         metric=row.metric,
-        unit=unit,
+        unit="" if row.metric.endswith(f"_{unit}") else unit,
         baseline=figure(row.baseline, unit),
         challenger=figure(row.challenger, unit),
         delta=_signed(row.delta, unit),

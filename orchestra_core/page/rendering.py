@@ -14,8 +14,13 @@ from markupsafe import Markup
 from orchestra_core.page.content import RunPage
 from orchestra_core.telling.units import figure, significant, unit_of, with_unit
 
-STATIC = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
-"""Files that a page needs → their type."""
+STATIC = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "live.js": "text/javascript; charset=utf-8",
+    "idiomorph.min.js": "text/javascript; charset=utf-8",
+}
+"""Files that a page needs → their type; `live.js` and what it uses are for the service alone."""
 
 
 def render_run(page: RunPage) -> str:
@@ -60,6 +65,11 @@ def version_of(name: str) -> str:
     return hashlib.sha256(static_file(name)).hexdigest()[:12]
 
 
+def _moment(stamp: str) -> str:
+    """Everything Orchestra writes down is UTC; an empty stamp stays empty."""
+    return f"{stamp[:19].replace('T', ' ')} UTC" if stamp else ""
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -78,7 +88,7 @@ def _environment() -> Environment:
         "money": lambda value: f"${significant(value)}",
         "words": lambda text: str(text).replace("_", " "),
         "clock": lambda stamp: str(stamp)[11:19],
-        "moment": lambda stamp: str(stamp)[:19].replace("T", " "),
+        "moment": _moment,
     }
     # Of this package alone, and for pages that hold everything themselves.
     environment.globals |= {

@@ -128,16 +128,14 @@ class HookCalls:
             return None
         return self._origin(plugin, "orchestra_apply_policy").expect(answer, PolicyReceipt)
 
-    def rollback_policy(self, plugin: str, intent: PolicyIntent) -> bool:
-        """Ask one plugin to undo; False when it raised (which is recorded) or cannot."""
-        if plugin not in self._plugins("orchestra_rollback_policy"):
-            return False
+    def rollback_policy(self, plugin: str, intent: PolicyIntent) -> OrchestraError | None:
+        """Ask one plugin to undo; why it did not, which is recorded too, where it raised or cannot."""
         try:
             self._call_one(plugin, "orchestra_rollback_policy", intent)
         except OrchestraError as error:
             self._report(error, plugin, "orchestra_rollback_policy")
-            return False
-        return True
+            return error
+        return None
 
     def report(self, request: ReportRequest) -> StorageError | None:
         """Every reporter, each isolated from the others' errors; returns a disk's error, if any."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pluggy
@@ -32,6 +32,7 @@ from orchestra_core.plugins.discovery import (
     installed_plugins,
 )
 from orchestra_core.plugins.selection import Selection, choose
+from orchestra_core.plugins.sources import source_version
 from orchestra_core.report import PluginRecord
 
 BUILTIN_MODULES = (
@@ -118,6 +119,9 @@ class PluginHost:
         try:
             _check_core_version(candidate)
             plugin = _import(candidate.module)
+            if not candidate.distribution:
+                version = source_version(candidate.module.partition(":")[0])
+                candidate = replace(candidate, version=version)
         except (Exception, SystemExit) as error:  # a module that exits must not take the CLI along
             raise _load_error(candidate, error) from error
         self.register(plugin, candidate, builtin=builtin)

@@ -66,7 +66,9 @@ def _read(path: Path) -> dict[str, list[Mapping[str, Any]]]:
     with storage_damage(path):
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != path.name.partition(".")[0]:
-            hint = "Restore the file from a copy; without it these units must be asked again."
+            hint = (
+                "Restore the file from a copy; a resumed run, or one started with --fork, asks again."
+            )
             raise StorageError("the content is not what its name says", where=str(path), hint=hint)
         found: dict[str, list[Mapping[str, Any]]] = {}
         for text in gzip.decompress(data).decode("utf-8", "surrogatepass").split("\n"):

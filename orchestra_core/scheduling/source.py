@@ -1,7 +1,5 @@
 """Where a unit's result comes from: the record of an earlier sitting, else the target.
 
-What comes back is stored before the journal says that it is done. Units that were quick are stored
-together, so that a run of many costs few syncs and a kill loses at most `AT_RISK_S` of finished work.
 A unit that the run's budget cut short is stored as far as it came, under the key of the whole; the rest
 is asked when the run goes on.
 """
@@ -9,16 +7,17 @@ is asked when the run goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from orchestra_core.artifacts import Home, write_atomic
+from orchestra_core.artifacts import Home
 from orchestra_core.errors import BudgetExhausted, RunCancelled, StorageError
-from orchestra_core.journal.events import Event, EventType
+from orchestra_core.journal.events import EventType
 from orchestra_core.journal.past import Past
 from orchestra_core.journal.recorder import Recorder
-from orchestra_core.journal.state import QUARANTINED
+from orchestra_core.journal.units import QUARANTINED
 from orchestra_core.observation import (
     Failure,
     LatencySample,
@@ -33,19 +32,16 @@ from orchestra_core.runner import Load
 from orchestra_core.scheduling.budget import Budget, Tab
 from orchestra_core.scheduling.keys import UnitKeys
 from orchestra_core.scheduling.records import (
-    SIZE,
     Payload,
     about_probe,
     about_unit,
-    answered,
     figures_of,
     rest_of,
 )
-from orchestra_core.scheduling.results import Item, ResultFolder, Seen, encode
+from orchestra_core.scheduling.results import ResultFolder
+from orchestra_core.scheduling.store import Earlier, UnitStore
 from orchestra_core.scheduling.units import failed_observations, failed_samples
 
-AT_RISK_S = 0.25
-"""Seconds of finished work that may be in memory only."""
 DEADLY = 3
 """A unit during which the process died so often is not asked again."""
 
@@ -57,15 +53,6 @@ class AskProbe(Protocol):
 
     def __call__(self, queries: Sequence[Query], *, tab: Tab) -> list[LatencySample]:
         """`tab`: what it spends."""
-
-
-@dataclass
-class Earlier:
-    """Results of another run that still hold here."""
-
-    run_id: str
-    past: Past
-    results: ResultFolder
 
 
 @dataclass
@@ -83,15 +70,15 @@ class UnitSource:
     earlier: Earlier | None = None
     asks: Literal["anything", "tried", "nothing"] = "anything"
     """`tried`: only what failed or was interrupted before. `nothing`: only what is stored is given."""
-    _waiting: list[tuple[Payload, Sequence[Item]]] = field(default_factory=list)
-    _at_risk_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self._last: Event | None = None
-        self._results = ResultFolder(self.home.units(self.recorder.run_id))
+        folder = ResultFolder(self.home.units(self.recorder.run_id))
+        replaying = self.asks == "nothing"
+        self._store = UnitStore(
+            folder, self.recorder, self.budget, self.past, self.earlier, replaying=replaying
+        )
         self._limit: Mapping[str, Any] | None = None
         """The error of the limit that ended the asking."""
-        self.budget.spend(*self.past.spent_in_vain())
 
     def evaluate(self, units: Sequence[Unit]) -> Iterator[tuple[Observation, ...]]:
         """Each unit's observations, what is stored first; call `flush` when all were taken.
@@ -105,7 +92,7 @@ class UnitSource:
             if not unit.query_ids:
                 continue
             if self.past.deaths[key] >= DEADLY:
-                yield self._take(_failed_as(unit, {"error": _quarantine(key)}), key)
+                yield self._take(UnitResult(unit, (), 0.0, _quarantine(key)), key)
             else:
                 self._check_may_ask(key)
                 keyed[unit] = key
@@ -142,7 +129,7 @@ class UnitSource:
         samples: list[LatencySample] = []
         left = list(queries)
         about = about_probe(place, len(left), load)
-        while left and (stored := self._stored(key, about, LatencySample)) is not None:
+        while left and (stored := self._store.stored(key, about, LatencySample)) is not None:
             samples += stored
             there = {sample.query_id for sample in stored}
             left = [query for query in left if query.query_id not in there]
@@ -165,61 +152,36 @@ class UnitSource:
             "repetitions": max(repeated, tab.requests - about["requests"]),
             "cost_usd": tab.cost_usd,
         }
-        self._keep(key, about, fresh, time.perf_counter() - began, tab=key, **took)
+        self._store.keep(key, about, fresh, time.perf_counter() - began, tab=key, **took)
         if len(fresh) < len(left):
             self.budget.check(1)
         return samples + fresh
 
     def flush(self) -> None:
         """Store what is in memory only, and say so in the journal. Raises StorageError."""
-        # Taken out first: better asked twice than recorded twice, if an interrupt comes in between.
-        waiting, self._waiting, self._at_risk_s = self._waiting, [], 0.0
-        if not waiting:
-            return
-        file = encode((payload["unit"], items) for payload, items in waiting)
-        write_atomic(self._results.path(file.name), file.data)
-        self.recorder.record_all(
-            (EventType.UNIT_DONE, {**payload, "result": file.name}) for payload, _ in waiting
-        )
+        self._store.flush()
+
+    def take_failures(self) -> Counter[str]:
+        """Reason → count of what failed as it was asked, since this was called last.
+
+        When nothing may be asked, what is stored stands for it.
+        """
+        return self._store.take_failures()
 
     def _stored_parts(self, unit: Unit, key: str) -> Generator[tuple[Observation, ...], None, Unit]:
         """What is on record of a unit; returns what is left of it."""
         while unit.query_ids:
-            stored = self._stored(key, about_unit(unit), Observation)
+            stored = self._store.stored(key, about_unit(unit), Observation)
             if stored is None:
                 break
-            if self._last_failed():
-                stored = self._stored_failure(unit)
+            if (error := self._store.error) is not None:
+                stored = failed_observations(UnitResult(unit, (), 0.0, error))
             unit = rest_of(unit, stored)
             yield stored
         return unit
 
-    def _stored(self, key: str, about: Payload, kind: type[Seen]) -> tuple[Seen, ...] | None:
-        """What is on record of a unit, here or in an earlier run; empty for one that failed."""
-        if (event := self.past.take_unit(key)) is not None:
-            items = _read(event, self._results, kind)
-            self._last = event
-            self.recorder.restore(event)
-            self._spend(event.payload)
-            return items
-        event = self.earlier.past.take_unit(key) if self.earlier else None
-        if self.earlier is None or event is None or event.event_type != EventType.UNIT_DONE:
-            return None
-        items = _read(event, self.earlier.results, kind)
-        self._last = event
-        size = {name: event.payload[name] for name in SIZE}
-        self._keep(key, {**about, **size, "reused_from": self.earlier.run_id}, items, 0.0)
-        return items
-
-    def _last_failed(self) -> bool:
-        return self._last is not None and self._last.event_type == EventType.UNIT_FAILED
-
-    def _stored_failure(self, unit: Unit) -> tuple[Observation, ...]:
-        payload = self._last.payload if self._last else {}
-        return failed_observations(_failed_as(unit, payload))
-
     def _check_may_ask(self, key: str) -> None:
-        if self.asks == "anything" or (self.asks == "tried" and key in self.past.attempted):
+        if self.asks == "anything" or (self.asks == "tried" and key in self.past.unfinished):
             return
         if self.asks == "tried":
             hint = f"Go on with all of it: orchestra resume {self.recorder.run_id}"
@@ -245,65 +207,23 @@ class UnitSource:
     def _take(self, result: UnitResult, key: str) -> tuple[Observation, ...]:
         about = about_unit(result.unit)
         if result.error is None:
-            self._keep(key, about, result.observations, result.seconds, tab=result.unit)
+            self._store.keep(key, about, result.observations, result.seconds, tab=result.unit)
             return result.observations
         if result.error["type"] == BudgetExhausted.code:
             self._limit = result.error
-            self._keep_part(result, key)
+            self._store.keep_part(key, result)
             return ()
         observations = failed_observations(result)
         error = dict(result.error)
         if error["type"] == "timeout":
             self.recorder.record(EventType.RUNNER_TIMEOUT, {"error": error})
         figures = figures_of(key, observations, result.seconds)
-        self.recorder.record(EventType.UNIT_FAILED, {**about, **figures, "error": error})
-        self._spend({**about, **figures}, tab=result.unit)
+        self._store.keep_failure({**about, **figures, "error": error}, tab=result.unit)
         return observations
-
-    def _keep_part(self, result: UnitResult, key: str) -> None:
-        """What was answered, and what all of it took, before a limit ended the unit."""
-        spent = self.budget.tab(result.unit)
-        if spent.requests:
-            part, items = answered(result.unit, result.observations)
-            took = {"repetitions": spent.requests - part.size, "cost_usd": spent.cost_usd}
-            self._keep(key, about_unit(part), items, result.seconds, tab=result.unit, **took)
-        self.budget.close(result.unit)
-
-    def _keep(
-        self,
-        key: str,
-        about: Payload,
-        items: Sequence[Item],
-        seconds: float,
-        tab: Hashable = None,
-        **took: float,
-    ) -> None:
-        payload = {**about, **figures_of(key, items, seconds), **took}
-        self._waiting.append((payload, items))
-        self._at_risk_s += seconds
-        self._spend(payload, tab)
-        if self._at_risk_s >= AT_RISK_S:
-            self.flush()
-
-    def _spend(self, payload: Mapping[str, Any], tab: Hashable = None) -> None:
-        """What is on record takes the place of the unit's tab."""
-        self.budget.close(tab)
-        if "reused_from" not in payload:
-            self.budget.spend(payload["requests"] + payload["repetitions"], payload["cost_usd"])
-
-
-def _read(event: Event, results: ResultFolder, kind: type[Seen]) -> tuple[Seen, ...]:
-    if event.event_type == EventType.UNIT_FAILED:
-        return ()
-    return results.read(event.payload["result"], event.payload["unit"], kind)
 
 
 def _at(limit: Mapping[str, Any]) -> BudgetExhausted:
     return BudgetExhausted(limit["msg"], hint=limit["hint"], details=limit["details"])
-
-
-def _failed_as(unit: Unit, payload: Mapping[str, Any]) -> UnitResult:
-    return UnitResult(unit, (), 0.0, payload["error"])
 
 
 def _quarantine(key: str) -> Payload:

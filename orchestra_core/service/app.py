@@ -15,6 +15,7 @@ from orchestra_core.service.gate import Gate
 from orchestra_core.service.metrics import Measured, Metrics
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.pages import Pages, pages
+from orchestra_core.service.plain import Plain
 from orchestra_core.service.problems import Problem, install
 from orchestra_core.service.routes import api, surroundings
 from orchestra_core.service.service import Service
@@ -59,7 +60,8 @@ def create_app(options: ServiceOptions, hosts: Callable[[], Collection[str]] | N
     install(app)
     answered = hosts or (lambda: options.hosts(options.port))
     app.add_middleware(Gate, hosts=answered, token=options.token)
-    app.add_middleware(Measured)  # outermost: what the gate refuses is counted too
+    app.add_middleware(Measured)  # around the gate: what it refuses is counted too
+    app.add_middleware(Plain)
     app.openapi = lambda: _openapi(app, needs_token=options.token is not None)  # type: ignore[method-assign]
     return app
 

@@ -76,6 +76,8 @@ def open_asked(question: Question) -> Session:
 def describe_own(request: Request) -> dict[str, Any]:
     """The service's own experiment, complete, and its runner. Raises OrchestraError."""
     session = open_session(request)
+    if session.experiment.dataset:  # else every request names its own
+        find_dataset(session.calls, session.experiment.dataset, session.layers.place(("dataset",)))
     return {"experiment": session.experiment.model_dump(mode="json"), "runner": session.runner_plugin}
 
 

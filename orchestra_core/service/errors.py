@@ -2,6 +2,8 @@
 
 ServiceError            code                status
 ├── Forbidden           forbidden           403
+├── InvalidQuery        invalid             422
+├── InvalidPlace        last_event_id       400
 ├── QueueFull           queue_full          429
 ├── Busy                busy                429
 ├── KeyReused           key_reused          422
@@ -45,6 +47,20 @@ class Forbidden(ServiceError):
 
     code = "forbidden"
     status = 403
+
+
+class InvalidQuery(ServiceError):
+    """A query parameter that the address does not know, or that stands twice."""
+
+    code = "invalid"
+    status = 422
+
+
+class InvalidPlace(ServiceError):
+    """A stream was asked to go on after an event that there is not."""
+
+    code = "last_event_id"
+    status = 400
 
 
 class QueueFull(ServiceError):
@@ -111,3 +127,11 @@ class HomeNotWritable(ServiceError):
 
     code = "home"
     status = 503
+
+
+def unreadable(run_id: str) -> RunUnreadable:
+    """What is told of such a journal."""
+    return RunUnreadable(
+        f"the journal of '{run_id}' holds what this version cannot read",
+        hint="Another version of Orchestra wrote it; `orchestra events` prints it as it stands.",
+    )

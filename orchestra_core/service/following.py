@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 from orchestra_core.artifacts import Home
 from orchestra_core.journal.events import Event
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.state import RunState
+from orchestra_core.service.errors import unreadable
 
+_LOG = logging.getLogger("orchestra.service")
 KEPT_FOLLOWERS = 64
 KEPT_EVENTS = 1000
 """Events per run that are kept in memory for watchers; older ones are read from the file."""
@@ -28,6 +30,9 @@ MARK_EVERY = 500
 READ_AT_ONCE = 5000
 CHUNK = 200
 """Events that a watcher who is behind gets at a time."""
+KEPT_CHUNKS = 8
+"""Places of watchers whose next events are kept as bytes, for others at the same place."""
+_VERSIONS = count(1)
 
 
 class Follower:
@@ -40,25 +45,28 @@ class Follower:
         self.reader = JournalReader(path)
         self.last_seq = 0
         self.version = 0
-        """Grows with every change of the state."""
+        """Another one after every change of the state, and for every follower."""
         self.recent: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._marks: list[tuple[int, int]] = [(0, 0)]
-        self._encoded: dict[int, tuple[bytes, int]] = {}
+        self._encoded: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
+        self._unreadable = False
         self._lock = asyncio.Lock()
 
     @property
     def exists(self) -> bool:
-        """Whether the run has begun; as of the last refresh."""
-        return self.state.events > 0
+        """Whether the run has begun, as of the last refresh; events may stand before its beginning."""
+        return bool(self.state.started)
 
     async def refresh(self) -> None:
-        """Take in what was written since. Raises StorageError."""
+        """Take in what was written since. Raises StorageError, RunUnreadable."""
         async with self._lock:
             size = self._size()
+            if size < self.reader.position:  # removed, or replaced by a shorter one: begin anew
+                self._begin_anew()
+            if self._unreadable:
+                raise unreadable(self.run_id)
             if size == self.reader.position:
                 return
-            if size < self.reader.position:  # replaced by a shorter one: begin anew
-                self._begin_anew()
             small = size - self.reader.position <= INLINE_BYTES
             while events := self._read() if small else await asyncio.to_thread(self._read):
                 self._apply(events)  # here and not in the thread: others look at the state meanwhile
@@ -68,9 +76,13 @@ class Follower:
 
         Watchers at the same place share the bytes. Call `backlog` first where `is_behind`.
         """
+        if after >= self.last_seq:
+            return b"", after
         if after not in self._encoded:
             events = list(islice((event for event in self.recent if event.seq > after), CHUNK))
             self._encoded[after] = (b"".join(map(as_message, events)), _last(events, after))
+            while len(self._encoded) > KEPT_CHUNKS:
+                self._encoded.popitem(last=False)
         return self._encoded[after]
 
     def is_behind(self, after: int) -> bool:
@@ -93,7 +105,10 @@ class Follower:
     def _begin_anew(self) -> None:
         self.state, self.reader, self.last_seq = RunState(), JournalReader(self.path), 0
         self.recent.clear()
+        self._encoded.clear()
         self._marks = [(0, 0)]
+        self._unreadable = False
+        self.version = next(_VERSIONS)
 
     def _read(self) -> list[tuple[Event, int]]:
         """The next events, each with the place in the file where it ends."""
@@ -102,13 +117,22 @@ class Follower:
 
     def _apply(self, events: list[tuple[Event, int]]) -> None:
         for event, end in events:
-            self.state.apply(event)
+            self._fold(event)
             self.recent.append(event)
             if event.seq // MARK_EVERY > self.last_seq // MARK_EVERY:
                 self._marks.append((event.seq, end))
             self.last_seq = event.seq
         self._encoded.clear()
-        self.version += 1
+        self.version = next(_VERSIONS)
+
+    def _fold(self, event: Event) -> None:
+        """What follows one that cannot be taken in would tell half a story: it is not looked at."""
+        try:
+            self.state.apply(event)
+        except Exception as error:
+            _LOG.warning("event %d of %s: %s", event.seq, self.run_id, type(error).__name__)
+            self._unreadable = True
+            raise unreadable(self.run_id) from error
 
 
 class Followers:
@@ -119,20 +143,19 @@ class Followers:
         self._known: OrderedDict[str, Follower] = OrderedDict()
 
     async def of(self, run_id: str) -> Follower:
-        """The follower of a run, up to date; it may not have begun. Raises StorageError."""
+        """The follower of a run, up to date; it may not have begun.
+
+        Raises StorageError, RunUnreadable.
+        """
         follower = self._known.get(run_id) or Follower(run_id, self.home.journal(run_id))
         self._known[run_id] = follower  # at once: whoever asks meanwhile shares it
         self._known.move_to_end(run_id)
         await follower.refresh()
-        if not follower.exists:
+        if not follower.last_seq:
             self._known.pop(run_id, None)
         while len(self._known) > KEPT_FOLLOWERS:
             self._known.popitem(last=False)
         return follower
-
-    def __iter__(self) -> Iterator[Follower]:
-        """Those in memory."""
-        return iter(tuple(self._known.values()))
 
 
 def as_message(event: Event) -> bytes:

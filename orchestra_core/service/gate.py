@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from starlette.datastructures import Headers
@@ -29,6 +29,7 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_PLAIN = "Send it without a Content-Encoding."
 _HEADERS = (
     (b"content-security-policy", PAGE_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -74,6 +75,10 @@ class Gate:
         await self.app(scope, receiving, sending)
 
     def _check_head(self, scope: Scope) -> None:
+        if scope.get("state", {}).get("crowded"):
+            told = "there are more connections than this service takes"
+            hint = "Ask again in a few seconds."
+            raise Refused(503, "crowded", told, hint, **{"Retry-After": "5", "Connection": "close"})
         headers = Headers(scope=scope)
         given = headers.getlist("host")
         if len(given) != 1 or given[0].lower() not in self.hosts():
@@ -81,6 +86,7 @@ class Gate:
             raise Refused(400, "host", "this service is not asked under that host name", hint)
         if self.token is not None and scope["path"] not in OPEN_PATHS:
             self._check_token(headers)
+        _check_site(headers, safe=scope["method"] in SAFE_METHODS)
         if scope["method"] not in SAFE_METHODS:
             _check_origin(headers, given[0])
             _check_content_type(headers)
@@ -95,21 +101,37 @@ class Gate:
             raise Refused(401, "token", "a token is needed", hint, **challenge)
 
 
+def _check_site(headers: Headers, *, safe: bool) -> None:
+    """What a browser says of who asks: another site's page may link here, and nothing else."""
+    if headers.get("sec-fetch-site", "none") in {"same-origin", "none"}:
+        return
+    is_link = (
+        headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    )
+    if not (safe and is_link):
+        raise _foreign()
+
+
 def _check_origin(headers: Headers, host: str) -> None:
     origin = headers.get("origin")
-    foreign = origin is not None and origin.partition("://")[2].lower() != host.lower()
-    if foreign or headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        raise Refused(403, "origin", "a page of another origin may not do that")
+    if origin is not None and origin.partition("://")[2].lower() != host.lower():
+        raise _foreign()
+
+
+def _foreign() -> Refused:
+    told = "a page of another origin may not do that"
+    return Refused(403, "origin", told, "Ask from the service's own page, or from a program.")
 
 
 def _check_content_type(headers: Headers) -> None:
     given = headers.getlist("content-type")
-    essence = given[0].partition(";")[0].strip().lower() if len(given) == 1 else ""
-    if essence != "application/json":
+    essence, _, parameters = given[0].lower().partition(";") if len(given) == 1 else ("", "", "")
+    charset = parameters.replace(" ", "").replace('"', "")
+    if essence.strip() != "application/json" or charset not in {"", "charset=utf-8"}:
         hint = "Send 'Content-Type: application/json'."
-        raise Refused(415, "content_type", "the body must be application/json", hint)
+        raise Refused(415, "content_type", "the body must be application/json in UTF-8", hint)
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "content_encoding", "a compressed body is not read")
+        raise Refused(415, "content_encoding", "a compressed body is not read", _PLAIN)
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes:
@@ -122,20 +144,21 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Refused(400, "disconnected", "the client went away")
+                    raise Refused(400, "disconnected", "the client went away", "Send it again.")
                 body += message.get("body", b"")
                 if len(body) > MAX_BODY:
                     raise _too_large()
                 if not message.get("more_body", False):
                     if told := check_json(bytes(body)):
-                        raise Refused(400, "json", told)
+                        raise Refused(400, "json", told, "Send one JSON object, such as {}.")
                     return bytes(body)
     told = f"the body was not whole after {BODY_SECONDS:g} s"
-    raise Refused(408, "slow", told, Connection="close")
+    raise Refused(408, "slow", told, "Send it faster, or less.", Connection="close")
 
 
 def _too_large() -> Refused:
-    return Refused(413, "too_large", "the body is larger than 1 MiB", Connection="close")
+    hint = "Send less, or put the experiment into the service's file."
+    return Refused(413, "too_large", "the body is larger than 1 MiB", hint, Connection="close")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -155,13 +178,17 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = list(message.get("headers", ()))
-            known = {name.lower() for name, _ in headers}
-            headers += [pair for pair in _HEADERS if pair[0] not in known]
-            message = {**message, "headers": headers}
+            message = {**message, "headers": with_safe_headers(message.get("headers", ()))}
         await send(message)
 
     return sending
+
+
+def with_safe_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer, with those that every answer has."""
+    given = list(headers)
+    known = {name.lower() for name, _ in given}
+    return given + [pair for pair in _HEADERS if pair[0] not in known]
 
 
 def _offered(authorization: str) -> str:

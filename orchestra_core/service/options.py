@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 
 from orchestra_core.artifacts import Home
@@ -10,6 +11,7 @@ from orchestra_core.errors import UsageError
 from orchestra_core.session import Request
 
 SHORTEST_TOKEN = 16
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,19 @@ class ServiceOptions:
                 where="--host",
                 hint="Set ORCHESTRA_SERVICE_TOKEN or --token-file, or listen on 127.0.0.1.",
             )
+        for name in self.allowed_hosts:
+            if not _HOST.fullmatch(name):
+                raise UsageError(
+                    f"'{name[:100]}' is not a host",
+                    where="--allow-host",
+                    hint="Write it as clients do: tuner.example:8001, without http://",
+                )
+        if is_wildcard(self.host) and not self.allowed_hosts:
+            raise UsageError(
+                f"'{self.host}' is every address of this machine, and no name to answer under",
+                where="--host",
+                hint="Name what clients ask for, such as --allow-host tuner.example:8001",
+            )
 
     def hosts(self, port: int) -> frozenset[str]:
         """Every Host header that is answered, in lower case, when listening on `port`."""
@@ -54,6 +69,12 @@ class ServiceOptions:
             names.add(f"[{self.host}]" if ":" in self.host else self.host)
         listed = {f"{name}:{port}" for name in names} | set(self.allowed_hosts)
         return frozenset(host.lower() for host in (listed | names if port == 80 else listed))
+
+    def address(self, port: int) -> str:
+        """Where clients find it when it listens on `port`."""
+        if is_wildcard(self.host):
+            return f"http://{self.allowed_hosts[0]}"
+        return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -23,10 +23,16 @@ from orchestra_core.page.rendering import (
 from orchestra_core.service.asking import PARAMETERS
 from orchestra_core.service.errors import ArtifactNotFound, ServiceError
 from orchestra_core.service.following import Follower
-from orchestra_core.service.service import Service, report_of
+from orchestra_core.service.service import RESUMABLE, Service, report_of
+from orchestra_core.service.standing import Standing
 from orchestra_core.service.views import artifacts_of
 
 KEPT_RENDERINGS = 32
+TO_BEGIN = {
+    "queued": "It waits for its turn",
+    "starting": "Its process starts, and asks the target whether it is there",
+    "cancelled": "It was cancelled before it began, and nothing was asked",
+}
 
 pages = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -36,21 +42,16 @@ class Pages:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._rendered: OrderedDict[tuple[str, bool], tuple[tuple[object, ...], bytes]] = OrderedDict()
+        self._rendered: OrderedDict[tuple[str, bool], tuple[Standing, bytes]] = OrderedDict()
 
     async def run(self, run_id: str, *, whole: bool) -> bytes:
         """A run's page, or only its sections. Raises RunNotFound, InvalidName, StorageError."""
         service = self.service
         follower = await service.follower(run_id)
-        made_from = (
-            follower.version,
-            service.state_of(follower),
-            service.pool.position(run_id),
-            service.goes_on(follower),
-        )
+        made_from = service.pool.standing(follower)
         known = self._rendered.get((run_id, whole))
         if known is None or known[0] != made_from:
-            page = self._page(follower)
+            page = self._page(follower, made_from)
             html = (render_run if whole else render_live)(page).encode()
             self._rendered[run_id, whole] = known = made_from, html
             while len(self._rendered) > KEPT_RENDERINGS:
@@ -79,22 +80,21 @@ class Pages:
             }
         )
 
-    def _page(self, follower: Follower) -> RunPage:
+    def _page(self, follower: Follower, standing: Standing) -> RunPage:
         service, run_id = self.service, follower.run_id
-        order, status = service.pool.orders.get(run_id), service.state_of(follower)
+        order, status = standing.order, standing.status
         if not follower.exists:
             return RunPage(
                 run_id=run_id,
                 status=status,
                 mode=order.mode if order else "full",
-                opening={"queued": "It waits for its turn", "starting": "Its process starts"}.get(
-                    status, "It never began"
-                ),
+                opening=TO_BEGIN.get(status, "It never began, and nothing was asked"),
                 reason="",
                 report=None,
                 error=order.refused if order else None,
-                queue_position=service.pool.position(run_id),
-                live=service.goes_on(follower),
+                offers=_offers(standing),
+                queue_position=standing.position,
+                live=standing.goes_on,
             )
 
         def link(path: str) -> str:
@@ -105,11 +105,21 @@ class Pages:
             report_of(follower.state),
             link,
             status=status,
-            live=service.goes_on(follower),
+            live=standing.goes_on,
             last_seq=follower.last_seq,
             error=order.refused if order else None,
+            offers=_offers(standing),
             artifacts=[(p, link(p)) for p in files if not p.startswith(service.home.runs_dir)],
         )
+
+
+def _offers(standing: Standing) -> str:
+    """What a click can do; a run that nobody asked this service for is left to whoever started it."""
+    if standing.order is None:
+        return ""
+    if standing.status in {"queued", "starting", "running"}:
+        return "cancel" if standing.goes_on else ""
+    return "resume" if standing.status in RESUMABLE else ""
 
 
 def pages_of(request: Request) -> Pages:

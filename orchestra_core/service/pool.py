@@ -10,18 +10,19 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
-from orchestra_core.errors import UsageError
+from orchestra_core.errors import OrchestraError, RunNotFound, StorageError, describe_error
 from orchestra_core.journal.events import now
-from orchestra_core.journal.lock import is_locked
+from orchestra_core.journal.lock import holder_of, is_locked
 from orchestra_core.service.errors import QueueFull
 from orchestra_core.service.following import Follower, Followers
 from orchestra_core.service.options import ServiceOptions
-from orchestra_core.service.orders import Order, OrderBook
+from orchestra_core.service.orders import Order, OrderBook, Orders
 from orchestra_core.service.processes import start_resumer, start_worker
+from orchestra_core.service.standing import Place, Standing, is_due, standing_of
 
 _LOG = logging.getLogger("orchestra.service")
 RETRY_AFTER = 30
@@ -37,13 +38,13 @@ class Pool:
         self.options = options
         self.book = book
         self.followers = followers
-        self.orders: dict[str, Order] = {}
+        self.orders = Orders()
         self.waiting: deque[str] = deque()
         self.active: dict[str, asyncio.subprocess.Process] = {}
         self._starting: set[str] = set()
-        self._resuming: set[str] = set()
         self._adopted: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._saving = asyncio.Lock()
         self._closed = False
 
     @property
@@ -51,53 +52,61 @@ class Pool:
         """Runs that a process of this service, or of one before it, carries."""
         return frozenset(self.active) | self._starting | self._adopted
 
-    def is_carried(self, run_id: str) -> bool:
-        """Whether a process of this machine carries the run, whoever started it."""
-        return is_locked(self.options.home.lock(run_id))
+    def holds(self, run_id: str) -> bool:
+        """Whether a run waits or runs here."""
+        return run_id in self.waiting or run_id in self.running
 
-    def position(self, run_id: str) -> int | None:
-        """A run's place in the queue, from 1."""
-        return self.waiting.index(run_id) + 1 if run_id in self.waiting else None
+    def standing(self, follower: Follower) -> Standing:
+        """Where a run stands; its journal as last read."""
+        run_id = follower.run_id
+        position = self.waiting.index(run_id) + 1 if run_id in self.waiting else None
+        place = Place(position, run_id in self.running, is_locked(self.options.home.lock(run_id)))
+        return standing_of(follower, self.orders.get(run_id), place)
 
     def check_room(self) -> None:
         """Raises QueueFull when no worker is free and no further order can wait."""
-        if len(self.running) >= self.options.workers and len(self.waiting) >= self.options.queue:
+        running, waiting = len(self.running), len(self.waiting)
+        if running >= self.options.workers and waiting >= self.options.queue:
             raise QueueFull(
-                f"{len(self.running)} runs are running and {len(self.waiting)} are waiting",
+                f"the queue is full: {running} running, {waiting} waiting",
                 hint="Wait for one to end, or cancel one.",
                 retry_after=RETRY_AFTER,
             )
 
-    def enqueue(self, order: Order, *, resume: bool = False, always: bool = False) -> None:
-        """Let an order wait for its turn, which may come at once. Raises QueueFull, unless `always`."""
-        if not always:
-            self.check_room()
-        self.orders[order.run_id] = order
-        if resume:
-            self._resuming.add(order.run_id)
-        self.waiting.append(order.run_id)
+    def enqueue(self, order: Order) -> None:
+        """Let an order wait for its turn, which may come at once; nothing when it is here already."""
+        self.orders.put(order)
+        if order.run_id not in self.waiting:
+            self.waiting.append(order.run_id)
         self._fill()
 
     def adopt(self, order: Order) -> None:
-        """Count a run that a process of an earlier service still carries."""
-        self.orders[order.run_id] = order
-        self._adopted.add(order.run_id)
-        self._spawn(self._watch_adopted(order.run_id))
+        """Count a run that a process carries which this service did not start."""
+        self.orders.put(order)
+        if order.run_id not in self._adopted:
+            self._adopted.add(order.run_id)
+            self._spawn(self._watch_adopted(order.run_id))
 
     async def cancel(self, order: Order) -> None:
         """Take an order from the queue, or interrupt its run. Raises StorageError."""
-        order = await self._update(order, cancelled_at=now())
-        if order.run_id in self.waiting:
-            self.waiting.remove(order.run_id)
-            self._resuming.discard(order.run_id)
-        elif process := self.active.get(order.run_id):
-            _signal(process.pid, signal.SIGINT)
-        elif order.run_id in self._adopted:
-            follower = await self.followers.of(order.run_id)
-            if isinstance(pid := follower.state.owner.get("pid"), int) and self.is_carried(
-                order.run_id
-            ):
+        run_id = order.run_id
+        if run_id in self.waiting:
+            self.waiting.remove(run_id)
+        process = self.active.get(run_id)  # one that becomes active from here on is told by _work
+        pid = process.pid if process else holder_of(self.options.home.lock(run_id))
+        try:
+            await self.update(order, cancelled_at=now())
+        finally:
+            if pid is not None and (process is None or process.returncode is None):
                 _signal(pid, signal.SIGINT)
+
+    async def update(self, order: Order, **changes: object) -> Order:
+        """The order with changes, in memory and on disk. Raises StorageError."""
+        order = order.model_copy(update=changes)
+        self.orders.put(order)
+        async with self._saving:  # the newest is written last
+            await asyncio.to_thread(self.book.save, self._order(order.run_id))
+        return order
 
     async def close(self) -> None:
         """Start nothing more; interrupt the runs, and give them time for their reports."""
@@ -122,46 +131,64 @@ class Pool:
                 return
             self.waiting.remove(run_id)
             self._starting.add(run_id)
-            resume = run_id in self._resuming
-            self._resuming.discard(run_id)
-            self._spawn(self._carry(self.orders[run_id], resume=resume))
+            self._spawn(self._carry(run_id))
 
-    async def _carry(self, order: Order, *, resume: bool) -> None:
-        start = start_resumer if resume else start_worker
+    async def _carry(self, run_id: str) -> None:
         try:
-            process = await start(self.options, self.book, order)
-            self.active[order.run_id] = process
-            self._starting.discard(order.run_id)
-            if self.orders[order.run_id].cancelled_at:  # while it started
-                _signal(process.pid, signal.SIGINT)
-            code = await process.wait()
-            await self._ended(order, code, resumed=resume)
-        except Exception:
-            _LOG.exception("the worker of %s", order.run_id)
+            await self._settle(run_id, await self._work(run_id))
+        except Exception as error:
+            _LOG.exception("the worker of %s", run_id)
+            await self._give_up(run_id, error)
         finally:
-            self._starting.discard(order.run_id)
-            self.active.pop(order.run_id, None)
+            self._starting.discard(run_id)
+            self.active.pop(run_id, None)
             self._fill()
 
-    async def _ended(self, order: Order, code: int, *, resumed: bool) -> None:
-        """A worker that ended before it had begun, or gone on, leaves its reason with the order."""
-        follower = await self.followers.of(order.run_id)
-        order = self.orders[order.run_id]
-        began = code != UsageError.exit_code if resumed else follower.exists
-        if not began and not order.cancelled_at and not self._closed:
-            refusal = await asyncio.to_thread(self.book.refusal, order.run_id, code)
-            await self._update(order, refused=refusal)
+    async def _work(self, run_id: str) -> int:
+        """Start an order's process, and wait for its exit code. Raises StorageError, OSError."""
+        follower = await self.followers.of(run_id)
+        if is_locked(self.options.home.lock(run_id)):  # somebody else carries it: see _settle
+            return 0
+        if not follower.exists:
+            await asyncio.to_thread(self.book.clear_beginning, run_id)
+        start = start_resumer if follower.exists else start_worker
+        process = await start(self.options, self.book, self._order(run_id))
+        self.active[run_id] = process
+        self._starting.discard(run_id)
+        if self._order(run_id).cancelled_at:  # while it started
+            _signal(process.pid, signal.SIGINT)
+        return await process.wait()
 
-    async def _update(self, order: Order, **changes: object) -> Order:
-        order = order.model_copy(update=changes)
-        self.orders[order.run_id] = order
-        await asyncio.to_thread(self.book.save, order)
+    async def _settle(self, run_id: str, code: int) -> None:
+        """A worker that ended before it had begun, or gone on, leaves its reason with the order."""
+        follower, order = await self.followers.of(run_id), self._order(run_id)
+        if is_locked(self.options.home.lock(run_id)):
+            self.adopt(order)
+        elif is_due(order, follower) and not self._closed:
+            refusal = await asyncio.to_thread(self.book.refusal, run_id, code)
+            await self.update(self._order(run_id), refused=refusal)
+
+    async def _give_up(self, run_id: str, error: Exception) -> None:
+        told = f"its process could not be started: {describe_error(error)['msg']}"
+        refusal = {"type": "worker", "msg": told, "hint": "Ask again later.", "details": {}}
+        with suppress(StorageError):  # in memory it stands
+            await self.update(self._order(run_id), refused=refusal)
+
+    def _order(self, run_id: str) -> Order:
+        """The order of a run that this pool holds."""
+        order = self.orders.get(run_id)
+        if order is None:
+            raise RunNotFound(f"the order of '{run_id}' is gone")
         return order
 
     async def _watch_adopted(self, run_id: str) -> None:
-        while self.is_carried(run_id):
+        while is_locked(self.options.home.lock(run_id)):
             await asyncio.sleep(ADOPTED_POLL_SECONDS)
         self._adopted.discard(run_id)
+        with suppress(OrchestraError):
+            follower, order = await self.followers.of(run_id), self.orders.get(run_id)
+            if order is not None and is_due(order, follower):  # its process died before it began
+                self.enqueue(order)
         self._fill()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -170,25 +197,39 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
 
-async def recover(pool: Pool, orders: Iterable[Order]) -> None:
+async def recover(pool: Pool, orders: Sequence[Order]) -> None:
     """After a restart: find the runs again. What waited waits; what was interrupted is gone on with
     when the service was told to.
     """
     for order in orders:
-        pool.orders[order.run_id] = order
-        follower = await pool.followers.of(order.run_id)
-        if pool.is_carried(order.run_id):
+        pool.orders.put(order)
+        if is_locked(pool.options.home.lock(order.run_id)):
             pool.adopt(order)
-        elif not follower.exists:
-            if order.refused is None and order.cancelled_at is None:
-                pool.enqueue(order, always=True)
-        elif pool.options.resume and _is_interrupted(order, follower):
-            pool.enqueue(order, resume=True, always=True)
+    for order in orders:  # once those that run are counted
+        with suppress(OrchestraError):  # a journal that cannot be read stands for itself
+            await _find_again(pool, order)
+
+
+async def _find_again(pool: Pool, order: Order) -> None:
+    follower = await pool.followers.of(order.run_id)
+    if pool.holds(order.run_id):
+        return
+    if is_due(order, follower):
+        pool.enqueue(order)
+    elif pool.options.resume and _is_interrupted(order, follower):
+        pool.enqueue(await pool.update(order, **going_on(follower)))
+
+
+def going_on(follower: Follower) -> dict[str, object]:
+    """How an order changes when its run is to be gone on with."""
+    resumes = follower.state.resumed + 1 if follower.exists else 0  # else it begins
+    return {"resumes": resumes, "cancelled_at": None, "refused": None}
 
 
 def _is_interrupted(order: Order, follower: Follower) -> bool:
     """Whether a run that nobody carries was ended by neither itself nor its user."""
-    return follower.state.status in {"running", "cancelled"} and order.cancelled_at is None
+    ended = follower.state.status not in {"running", "cancelled"}
+    return follower.exists and not ended and order.cancelled_at is None
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -47,7 +47,10 @@ class Desk:
     async def plugins(self) -> Any:
         """What `orchestra plugins list --json` prints. Raises Busy, DeskFailed."""
         named = [word for name in self.options.request.plugins for word in ("--plugins", name)]
-        return await self._process("orchestra_core", "plugins", "list", "--json", *named)
+        found = await self._process("orchestra_core", "plugins", "list", "--json", *named)
+        if not isinstance(found, list):
+            raise _desk_failed("the plugins could not be listed")
+        return found
 
     async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         request = request_as_json(self.options.request)

@@ -9,13 +9,18 @@ from typing import Any
 
 MAX_DEPTH = 24
 MAX_VALUES = 20_000
+LONGEST_INTEGER = 300
+"""Digits; larger ones are beyond a float, which most figures are."""
 _TOO_DEEP = f"the body is nested deeper than {MAX_DEPTH} levels"
 
 
 def check_json(body: bytes) -> str:
     """What is wrong with a body, as a sentence; empty when nothing is."""
     try:
-        content = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        content = json.loads(
+            body.decode(), object_pairs_hook=_object, parse_constant=_no_constant,
+            parse_int=_integer,
+        )  # fmt: skip
     except UnicodeDecodeError:
         return "the body is not UTF-8"
     except RecursionError:
@@ -36,6 +41,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number")
+
+
+def _integer(digits: str) -> int:
+    """Python would refuse more than 4300 digits in words of its own, and no float has so many."""
+    if len(digits) > LONGEST_INTEGER:
+        raise ValueError("a number is too large")
+    return int(digits)
 
 
 def _check_values(content: Any) -> str:

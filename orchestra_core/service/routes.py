@@ -9,20 +9,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
-from orchestra_core.service.errors import ServiceError
-from orchestra_core.service.models import (
+from orchestra_core.service.answers import (
     Accepted,
     DryRun,
     Health,
     Plugins,
     ReportAnswer,
-    RunBody,
-    RunId,
-    RunReference,
     Runs,
     Status,
 )
-from orchestra_core.service.problems import MEDIA_TYPE, Problem, from_payload, problem
+from orchestra_core.service.errors import InvalidPlace, ServiceError
+from orchestra_core.service.models import RunBody, RunId, RunReference
+from orchestra_core.service.problems import MEDIA_TYPE, from_payload, only_known_query, problem
 from orchestra_core.service.service import Service
 from orchestra_core.service.views import links_of
 
@@ -32,6 +30,7 @@ ARTIFACT_POLICY = (
 )
 """A run's files come from plugins: a page among them runs apart, and reaches nothing."""
 _KEY = re.compile(r"[!-~]{1,255}")
+_KEY_TOLD = "an Idempotency-Key has 1 to 255 visible ASCII characters"
 _TEXTS = {".jsonl": "application/x-ndjson", ".md": "text/markdown; charset=utf-8", ".log": "text/plain"}
 
 
@@ -78,8 +77,9 @@ def service_of(request: Request) -> Service:
 ServiceHere = Annotated[Service, Depends(service_of)]
 RunQuery = Annotated[RunId, Query(description="The run's id")]
 
-api = APIRouter(prefix="/orchestrate", tags=["orchestrate"])
-surroundings = APIRouter(tags=["surroundings"])
+STRICT = [Depends(only_known_query)]
+api = APIRouter(prefix="/orchestrate", tags=["orchestrate"], dependencies=STRICT)
+surroundings = APIRouter(tags=["surroundings"], dependencies=STRICT)
 
 
 @api.post(
@@ -103,11 +103,11 @@ async def run(
     insists on a new one. With an Idempotency-Key that holds however the run ended.
     """
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        return problem(422, "invalid", "an Idempotency-Key has 1 to 255 visible ASCII characters")
+        return problem(422, "invalid", _KEY_TOLD)
     if not body.dry_run:
         if known := service.by_key(idempotency_key, body):
             return await _accepted(service, known.run_id, existing=True)
-        service.pool.check_room()
+        service.check_room(body)
     planned = await service.plan(body)
     if "error" in planned:
         return from_payload(planned["error"], planned["status"])
@@ -176,16 +176,19 @@ async def events(
     last_event_id: Annotated[str | None, Header(max_length=40)] = None,
 ) -> Response:
     """A run's journal as it is written; a client that sends Last-Event-ID goes on from there."""
-    await service.follower(run_id)
-    if last_event_id and last_event_id.isascii() and last_event_id.isdecimal():
-        after = min(int(last_event_id), 2**53)
+    if last_event_id is not None:
+        after = _number(last_event_id)
+    last = (await service.follower(run_id)).last_seq
+    if after > last:
+        told = f"the run has {last} events, none after which {after} would come"
+        raise InvalidPlace(told, hint="Begin anew, without Last-Event-ID and `after`.")
     return service.streams.response(run_id, after)
 
 
 @api.get("/plugins", response_model=Plugins, responses=told(429, 503))
 async def plugins(service: ServiceHere) -> Response:
     """Every installed plugin with version, status, hooks, and why it failed."""
-    return JSONResponse({"plugins": await service.desk.plugins()})
+    return JSONResponse({"plugins": await service.plugins()})
 
 
 @api.get(
@@ -197,7 +200,7 @@ async def artifact(run_id: RunId, path: str, service: ServiceHere) -> Response:
     """A file of a run, by its path relative to the home folder, as the report names it."""
     found = await service.artifact(run_id, path)
     kind = _TEXTS.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-    headers = {"Content-Security-Policy": ARTIFACT_POLICY}
+    headers = {"Content-Security-Policy": ARTIFACT_POLICY, "Accept-Ranges": "none"}
     return FileResponse(found, media_type=kind, headers=headers)
 
 
@@ -230,18 +233,22 @@ async def metrics(request: Request) -> Response:
     return Response(content, media_type=kind)
 
 
+def _number(last_event_id: str) -> int:
+    """The number of the event that a client saw last. Raises InvalidPlace."""
+    if not re.fullmatch(r"[0-9]{1,16}", last_event_id):
+        told = "Last-Event-ID is not the number of an event"
+        raise InvalidPlace(told, hint="Send the id of the last event that came, or leave it out.")
+    return int(last_event_id)
+
+
 async def _accepted(service: Service, run_id: str, *, existing: bool) -> Response:
-    follower = await service.follower(run_id)
-    links = links_of(run_id)
+    standing, links = await service.standing(run_id), links_of(run_id)
     content = Accepted(
         run_id=run_id,
-        status=service.state_of(follower),
-        queue_position=service.pool.position(run_id),
+        status=standing.status,
+        queue_position=standing.position,
         existing=existing,
         links=links,
     )
     headers = {"Location": links["status"]}
     return JSONResponse(content.model_dump(), 200 if existing else 202, headers)
-
-
-PROBLEM_SCHEMA = Problem.model_json_schema()

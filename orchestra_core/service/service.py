@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from orchestra_core.artifacts import check_name, make_run_id
-from orchestra_core.errors import RunNotFound, nearest
+from orchestra_core.errors import OrchestraError, RunNotFound, nearest
 from orchestra_core.journal import memory
 from orchestra_core.journal.events import now
 from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState
-from orchestra_core.liveness import process_is_gone
+from orchestra_core.names import check_name, make_run_id
 from orchestra_core.report import Report
 from orchestra_core.service.asking import UNTIL
 from orchestra_core.service.errors import (
@@ -28,20 +28,24 @@ from orchestra_core.service.errors import (
     RunNotActive,
     RunNotBegun,
     RunNotResumable,
-    RunUnreadable,
     ServiceError,
+    unreadable,
 )
 from orchestra_core.service.following import Follower, Followers
 from orchestra_core.service.models import RunBody
 from orchestra_core.service.options import ServiceOptions
-from orchestra_core.service.orders import Order, OrderBook, identity_of
-from orchestra_core.service.pool import Pool, recover
+from orchestra_core.service.orders import Order, OrderBook, body_hash, request_hash
+from orchestra_core.service.pool import Pool, going_on, recover
 from orchestra_core.service.processes import Desk
+from orchestra_core.service.standing import Standing
 from orchestra_core.service.streams import Streams
 from orchestra_core.service.views import artifacts_of, links_of, status_view
 
 LASTING = frozenset({"queued", "starting", "running", "interrupted", "completed"})
 """The same request again leads to a run in one of these states."""
+RESUMABLE = frozenset({"interrupted", "cancelled", "failed", "early_stopped"})
+PLUGIN_SECONDS = 30.0
+_ASK_STATUS = "Ask for its status."
 
 
 class Service:
@@ -54,11 +58,13 @@ class Service:
         self.book = OrderBook(options.home)
         self.pool = Pool(options, self.book, self.followers)
         self.desk = Desk(options)
-        self.streams = Streams(self.followers, self.goes_on)
-        self._accepting = asyncio.Lock()
+        self.streams = Streams(self.followers, self.pool.standing)
+        self._changing = asyncio.Lock()
+        self._listing = asyncio.Lock()
+        self._plugins: tuple[float, list[Any]] | None = None
         self._own: dict[str, Any] = {}
         self._entries: dict[tuple[str, int], Mapping[str, Any]] = {}
-        self._statuses: dict[str, tuple[tuple[object, ...], bytes]] = {}
+        self._statuses: dict[str, tuple[Standing, bytes]] = {}
 
     async def open(self) -> None:
         """Find the runs of an earlier service again. Raises StorageError."""
@@ -87,112 +93,117 @@ class Service:
                 return {"error": error.as_payload()}
         return self._own
 
+    async def plugins(self) -> list[Any]:
+        """What is installed; asked once every `PLUGIN_SECONDS`, however many want to know.
+
+        Raises Busy, DeskFailed.
+        """
+        async with self._listing:
+            if self._plugins is None or time.monotonic() - self._plugins[0] > PLUGIN_SECONDS:
+                self._plugins = time.monotonic(), await self.desk.plugins()
+            return self._plugins[1]
+
     async def accept(
         self, body: RunBody, key: str | None, planned: Mapping[str, Any]
     ) -> tuple[Order, bool]:
         """The order for a planned request, and whether it was there before. Raises QueueFull."""
-        identity = identity_of(body, planned["plan_hash"])
-        async with self._accepting:
-            known = self.by_key(key, body) or (None if body.again else await self._same(identity))
+        plan_hash, keys = planned["plan_hash"], {key: body_hash(body)} if key else {}
+        async with self._changing:
+            known = self.by_key(key, body) or (
+                None if body.again else await self._same(body, plan_hash)
+            )
             if known is not None:
+                if key is not None and key not in known.keys:
+                    kept = known.with_key(key, body_hash(body))
+                    known = await self.pool.update(known, keys=kept.keys)
                 return known, True
             self.pool.check_room()
             experiment = planned["plan"]["experiment"]
             order = Order(
                 run_id=make_run_id(experiment["name"]),
+                name=experiment["name"],
                 created_at=now(),
                 mode=body.mode,
                 until=UNTIL[body.mode],
-                body=body.model_dump(mode="json"),
-                identity=identity,
-                plan_hash=planned["plan_hash"],
+                request=request_hash(body),
+                plan_hash=plan_hash,
                 requests=planned["requests"],
-                key=key,
+                keys=keys,
             )
-            await asyncio.to_thread(self.book.add, order, experiment)
-            self.pool.enqueue(order, always=True)
+            await asyncio.to_thread(self.book.add, order, body, experiment)
+            self.pool.enqueue(order)
         return order, False
+
+    def check_room(self, body: RunBody) -> None:
+        """Spares a plan that could not be carried out. Raises QueueFull, unless it may be known."""
+        if body.again or not self.pool.orders.of_request(request_hash(body)):
+            self.pool.check_room()
 
     def by_key(self, key: str | None, body: RunBody) -> Order | None:
         """The order that came with an Idempotency-Key. Raises KeyReused when it was another one."""
-        if key is None:
+        order = self.pool.orders.with_key(key) if key is not None else None
+        if key is None or order is None:
             return None
-        for order in self.pool.orders.values():
-            if order.key == key:
-                if order.body == body.model_dump(mode="json"):
-                    return order
-                raise KeyReused(
-                    "this Idempotency-Key came with another request before",
-                    hint="Use a new key for a new request.",
-                    details={"run_id": order.run_id},
-                )
-        return None
+        if order.keys[key] != body_hash(body):
+            raise KeyReused(
+                "this Idempotency-Key came with another request before",
+                hint="Use a new key for a new request.",
+                details={"run_id": order.run_id},
+            )
+        return order
 
     async def cancel(self, run_id: str) -> None:
         """End a queued or running run. Raises RunNotFound, RunNotActive, StorageError."""
-        follower = await self.follower(run_id)
-        order = self.pool.orders.get(run_id)
-        status = self.state_of(follower)
-        if order is None or status not in {"queued", "starting", "running"}:
-            told = f"the run is {status}" if order else "the run was not started by this service"
-            raise RunNotActive(f"there is nothing to cancel: {told}")
-        await self.pool.cancel(order)
+        async with self._changing:
+            standing = self.pool.standing(await self.follower(run_id))
+            order, told = standing.order, f"the run is {standing.status}"
+            if order is None:
+                raise RunNotActive(
+                    "there is nothing to cancel: the run was not started by this service",
+                    hint="End it where it was started.",
+                )
+            if standing.status not in {"queued", "starting", "running"} or not standing.goes_on:
+                told += "" if standing.status != "running" else " on another machine"
+                raise RunNotActive(f"there is nothing to cancel: {told}", hint=_ASK_STATUS)
+            await self.pool.cancel(order)
 
     async def resume(self, run_id: str) -> None:
         """Go on with an interrupted run. Raises RunNotFound, RunNotResumable, QueueFull."""
-        follower = await self.follower(run_id)
-        order = self.pool.orders.get(run_id)
-        status = self.state_of(follower)
-        if (
-            order is None
-            or status not in {"interrupted", "cancelled", "failed", "early_stopped"}
-            or not follower.exists
-        ):
-            told = f"the run is {status}" if order else "the run was not started by this service"
-            hint = "" if order else f"Go on with it by hand: orchestra resume {run_id}"
-            raise RunNotResumable(f"there is nothing to resume: {told}", hint=hint)
-        order = order.model_copy(update={"cancelled_at": None, "refused": None})
-        await asyncio.to_thread(self.book.save, order)
-        self.pool.enqueue(order, resume=True)
+        async with self._changing:
+            follower = await self.follower(run_id)
+            standing = self.pool.standing(follower)
+            if standing.order is None:
+                raise RunNotResumable(
+                    "there is nothing to resume: the run was not started by this service",
+                    hint=f"Go on with it by hand: orchestra resume {run_id}",
+                )
+            if standing.status not in RESUMABLE:
+                told = f"there is nothing to resume: the run is {standing.status}"
+                raise RunNotResumable(told, hint=_ASK_STATUS)
+            self.pool.check_room()
+            self.pool.enqueue(await self.pool.update(standing.order, **going_on(follower)))
 
     async def follower(self, run_id: str) -> Follower:
         """A run's follower, up to date. Raises InvalidName, RunNotFound, StorageError."""
         follower = await self.followers.of(check_name(run_id, "run id"))
-        if not follower.exists and not await self._is_expected(run_id):
+        if not follower.last_seq and not await self._present([self.pool.orders.get(run_id)]):
             known = await asyncio.to_thread(self.home.run_ids)
-            raise RunNotFound(f"there is no run '{run_id}'", hint=nearest(run_id, known))
+            hint = nearest(run_id, known) or "There are no runs yet: POST /orchestrate/run"
+            raise RunNotFound(f"there is no run '{run_id}'", hint=hint)
         return follower
 
-    def state_of(self, follower: Follower) -> str:
-        """A run's state, one of `models.RunState`."""
-        run_id, pool = follower.run_id, self.pool
-        if run_id in pool.waiting:
-            return "queued"
-        if not follower.exists:
-            order = pool.orders[run_id]
-            if run_id in pool.running:
-                return "starting"
-            return "refused" if order.refused else "cancelled" if order.cancelled_at else "queued"
-        if follower.state.status != "running" or run_id in pool.running:
-            return follower.state.status
-        return "interrupted" if process_is_gone(self.home, follower.state) else "running"
-
-    def goes_on(self, follower: Follower) -> bool:
-        """Whether more is to come in a run's journal."""
-        run_id, pool = follower.run_id, self.pool
-        if run_id in pool.running or run_id in pool.waiting:
-            return True
-        return pool.is_carried(run_id) if follower.exists else self.state_of(follower) == "queued"
+    async def standing(self, run_id: str) -> Standing:
+        """Where a run stands. Raises InvalidName, RunNotFound, StorageError."""
+        return self.pool.standing(await self.follower(run_id))
 
     async def status(self, run_id: str) -> bytes:
         """The run's status as JSON; made again only when something changed."""
         follower = await self.follower(run_id)
-        state, position = self.state_of(follower), self.pool.position(run_id)
-        made_from = (follower.version, state, position)
+        standing = self.pool.standing(follower)
         known = self._statuses.get(run_id)
-        if known is None or known[0] != made_from:
-            content = status_view(follower, self.pool.orders.get(run_id), state, position)
-            known = made_from, json.dumps(content, separators=(",", ":")).encode()
+        if known is None or known[0] != standing:
+            content = status_view(follower, standing)
+            known = standing, json.dumps(content, separators=(",", ":")).encode()
             if len(self._statuses) > 500:
                 self._statuses.clear()
             self._statuses[run_id] = known
@@ -202,12 +213,9 @@ class Service:
         """The index over runs, the newest first, with the orders that have no journal yet."""
         entries = await asyncio.to_thread(memory.entries, self.home, self._entry)
         begun = {str(entry["run_id"]) for entry in entries}
-        rows = [self._row(entry) for entry in entries]
-        for row in rows:
-            if row["status"] == "running":
-                row["status"] = self.state_of(await self.followers.of(row["run_id"]))
-        waiting = [order for run_id, order in self.pool.orders.items() if run_id not in begun]
-        rows += [self._waiting_row(order) for order in waiting]
+        rows = [await self._row(entry) for entry in entries]
+        orders = await self._present(list(self.pool.orders))
+        rows += [self._unbegun_row(order) for order in orders if order.run_id not in begun]
         rows.sort(
             key=lambda row: (row["started_at"] or row["queued_at"] or "", row["run_id"]), reverse=True
         )
@@ -239,22 +247,23 @@ class Service:
     async def _begun(self, run_id: str) -> Follower:
         follower = await self.follower(run_id)
         if not follower.exists:
-            raise RunNotBegun(f"the run is {self.state_of(follower)}", hint="Ask for its status.")
+            raise RunNotBegun(f"the run is {self.pool.standing(follower).status}", hint=_ASK_STATUS)
         return follower
 
-    async def _is_expected(self, run_id: str) -> bool:
-        """Whether a run without a journal is one to come; `orchestra gc` may have removed it."""
-        if run_id not in self.pool.orders or run_id in self.pool.running or run_id in self.pool.waiting:
-            return run_id in self.pool.orders
-        if await asyncio.to_thread(self.home.order(run_id).is_dir):
-            return True
-        del self.pool.orders[run_id]
-        return False
+    async def _present(self, orders: Sequence[Order | None]) -> list[Order]:
+        """Those that are here still: `orchestra gc` removes orders with their runs."""
+        given = [order for order in orders if order is not None]
+        idle = [order.run_id for order in given if not self.pool.holds(order.run_id)]
+        gone = await asyncio.to_thread(lambda: [r for r in idle if not self.home.order(r).is_dir()])
+        for run_id in gone:
+            if not self.pool.holds(run_id):
+                self.pool.orders.drop(run_id)
+        return [order for order in given if order.run_id not in gone]
 
-    async def _same(self, identity: str) -> Order | None:
-        same = [order for order in self.pool.orders.values() if order.identity == identity]
-        for order in reversed(same):
-            if self.state_of(await self.followers.of(order.run_id)) in LASTING:
+    async def _same(self, body: RunBody, plan_hash: str) -> Order | None:
+        for order in await self._present(self.pool.orders.of_request(request_hash(body))):
+            standing = self.pool.standing(await self.followers.of(order.run_id))
+            if order.plan_hash == plan_hash and standing.status in LASTING:
                 return order
         return None
 
@@ -266,11 +275,12 @@ class Service:
             self._entries[key] = memory.make_entry(home, run_id)
         return self._entries[key]
 
-    def _row(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+    async def _row(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         run_id = str(entry["run_id"])
         order, status = self.pool.orders.get(run_id), str(entry["status"])
-        if run_id in self.pool.waiting:
-            status = "queued"
+        if status == "running" or self.pool.holds(run_id):
+            with suppress(OrchestraError):  # else what its entry says
+                status = self.pool.standing(await self.followers.of(run_id)).status
         kept = ("run_id", "name", "started_at", "ended_at", "dataset", "verdict", "winner", "published")
         return {
             **{key: entry[key] for key in kept},
@@ -279,17 +289,16 @@ class Service:
             "links": links_of(run_id),
         }
 
-    def _waiting_row(self, order: Order) -> dict[str, Any]:
+    def _unbegun_row(self, order: Order) -> dict[str, Any]:
         follower = Follower(order.run_id, self.home.journal(order.run_id))
         nothing = dict.fromkeys(("started_at", "ended_at", "verdict", "winner"))
-        name = re.sub(r"-\d{8}-\d{6}-[0-9a-f]{6}$", "", order.run_id)
         return {
             **nothing,
             "run_id": order.run_id,
-            "name": name,
+            "name": order.name,
             "dataset": "",
             "published": False,
-            "status": self.state_of(follower),
+            "status": self.pool.standing(follower).status,
             "queued_at": order.created_at,
             "links": links_of(order.run_id),
         }
@@ -300,7 +309,4 @@ def report_of(state: RunState) -> Report:
     try:
         return build_report(state)
     except ValidationError as error:
-        raise RunUnreadable(
-            f"the journal of '{state.run_id}' holds what this version cannot read",
-            hint="Another version of Orchestra wrote it; `orchestra events` prints it as it stands.",
-        ) from error
+        raise unreadable(state.run_id) from error

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from typing import Any
 
 from sse_starlette.sse import EventSourceResponse
 
-from orchestra_core.errors import StorageError
 from orchestra_core.service.errors import Busy
 from orchestra_core.service.following import Follower, Followers
+from orchestra_core.service.standing import Standing
 
 POLL_SECONDS = 0.5
 PING_SECONDS = 15
@@ -41,10 +40,10 @@ class _Channel:
 class Streams:
     """Hands out event streams."""
 
-    def __init__(self, followers: Followers, goes_on: Callable[[Follower], bool]) -> None:
-        """`goes_on` says whether more is to come in a run's journal."""
+    def __init__(self, followers: Followers, standing: Callable[[Follower], Standing]) -> None:
+        """`standing` says where a run stands, and so whether more is to come in its journal."""
         self.followers = followers
-        self.goes_on = goes_on
+        self.standing = standing
         self._channels: dict[str, _Channel] = {}
 
     @property
@@ -69,7 +68,7 @@ class Streams:
                 data, after = await _next(follower, after)
                 if data:
                     yield data
-                elif not self.goes_on(follower):
+                elif not self.standing(follower).goes_on:
                     yield _END
                     return
                 else:
@@ -92,14 +91,16 @@ class Streams:
 
     async def _tail(self, run_id: str, channel: _Channel) -> None:
         """Read what is new, and wake the watchers; also when nothing more will come."""
-        seen = (-1, True)
+        seen: tuple[object, ...] = ()
         while True:
-            with suppress(StorageError):  # the watchers meet it too, and are told
+            try:
                 follower = await self.followers.of(run_id)
-                now = (follower.last_seq, self.goes_on(follower))
-                if now != seen:
-                    channel.tell()
-                seen = now
+                now: tuple[object, ...] = (follower.version, self.standing(follower).goes_on)
+            except Exception as error:  # the watchers meet it too, and are told
+                now = (type(error), str(error))
+            if now != seen:
+                channel.tell()
+            seen = now
             await asyncio.sleep(POLL_SECONDS)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from orchestra_core.artifacts import Home
 from orchestra_core.journal.reporting import told_events
+from orchestra_core.journal.sameness import warnings_of
 from orchestra_core.journal.state import RunState
 from orchestra_core.service.following import Follower
 from orchestra_core.service.orders import Order
+from orchestra_core.service.standing import Standing
 
 BRIEF_EVENTS = 30
 BRIEF_DECISIONS = 20
@@ -18,22 +19,20 @@ _DECISION = ("kind", "rule", "reason", "stage", "rung", "plugin")
 _VERDICT = ("kind", "reason", "metric", "baseline", "challenger", "queries", "queries_needed")
 
 
-def status_view(
-    follower: Follower, order: Order | None, status: str, position: int | None
-) -> dict[str, Any]:
+def status_view(follower: Follower, standing: Standing) -> dict[str, Any]:
     """The content of `models.Status`."""
-    state, run_id = follower.state, follower.run_id
+    state, run_id, order = follower.state, follower.run_id, standing.order
     best = _best(state)
     publication = state.publication or {}
     return {
         "run_id": run_id,
-        "name": state.name,
-        "status": status,
+        "name": state.name or (order.name if order else ""),
+        "status": standing.status,
         "mode": order.mode if order else mode_of(state),
         "stage": state.stage,
-        "stages": {name: asdict(progress) for name, progress in state.stages.items()},
+        "stages": dict(_stages(state, standing.status)),
         "rung": state.rung if state.rung >= 0 else None,
-        "queue_position": position,
+        "queue_position": standing.position,
         "progress": _progress(state, order),
         "times": {
             "queued_at": order.created_at if order else None,
@@ -53,12 +52,26 @@ def status_view(
         "retries": state.retries,
         "cost_usd": state.cost_usd,
         "failures": dict(state.failures),
-        "warnings": list(state.warnings),
+        "warnings": warnings_of(state),
         "error": _error(state, order),
         "bad_lines": follower.reader.bad_lines,
         "artifacts": list(state.artifacts),
         "links": links_of(run_id),
     }
+
+
+def _stages(state: RunState, status: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A stage in which a run stopped says so; a stage that went on beyond what it began with, too."""
+    for name, progress in state.stages.items():
+        stopped = progress.status == "running" and status not in {"starting", "running"}
+        yield (
+            name,
+            {
+                "status": "interrupted" if stopped else progress.status,
+                "planned": max(progress.planned, progress.done),
+                "done": progress.done,
+            },
+        )
 
 
 def links_of(run_id: str) -> dict[str, str]:
@@ -92,7 +105,7 @@ def _progress(state: RunState, order: Order | None) -> dict[str, int]:
     stages = state.started.get("plan", {}).get("stages", ())
     return {
         "stage_done": stage.done if stage else 0,
-        "stage_planned": stage.planned if stage else 0,
+        "stage_planned": max(stage.planned, stage.done) if stage else 0,
         "requests": state.requests,
         "requests_at_most": order.requests if order else sum(s.get("requests", 0) for s in stages),
     }

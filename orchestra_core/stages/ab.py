@@ -22,7 +22,7 @@ INTERLEAVE = 10
 
 
 def run(context: RunContext) -> None:
-    """Compare, and record the VERDICT. Raises BudgetExhausted, StatisticsError."""
+    """Compare, and record the VERDICT. Raises BudgetExhausted, HealthFailed, StatisticsError."""
     baseline, challenger = context.baseline_and(context.recorder.state.leader)
     context.recorder.record(
         EventType.AB_STARTED,
@@ -86,3 +86,4 @@ def _probe_interleaved(
         load = replace(load, warmup=0 if start else load.warmup, seed=experiment.seed + start)
         for arm in (challenger, baseline) if turn % 2 else (baseline, challenger):
             context.probe(jobs, 0, arm, query_ids[start : start + size], load)
+    context.check_target()

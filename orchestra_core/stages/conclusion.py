@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestra_core.evaluation.jobs import Job
@@ -21,7 +21,7 @@ def concluded(
     """What GRID_DONE says. `everyone`: all jobs of the race, the dropped ones as they were left."""
     objective = plan.experiment.objective
     jobs = [everyone[config_id] for config_id in survivors]
-    warnings = [*_unkept(jobs, objective), *_unmeasured(jobs, objective)]
+    warnings = [*_unkept(jobs, objective), *_unmeasured(jobs, objective), *_failed(everyone.values())]
     done: dict[str, Any] = {"survivors": list(survivors), "front": [], "regret_bound": None}
     if objective.minimize is None:
         leader = leading(jobs, objective)
@@ -48,6 +48,14 @@ def _unmeasured(jobs: Sequence[Job], objective: Objective) -> list[str]:
     """A warning for each limit on what nobody measured."""
     missing = [n for n in objective.subject_to if all(j.metrics().get(n) is None for j in jobs)]
     return [f"{name} was not measured, so its limit decided nothing" for name in missing]
+
+
+def _failed(jobs: Collection[Job]) -> list[str]:
+    """A warning when the race went by evaluations that failed."""
+    if not (failed := sum(job.failures.total() for job in jobs)):
+        return []
+    asked = sum(len(job.query_ids) for job in jobs)
+    return [f"{failed:,} of the grid's {asked:,} evaluations failed and count as zero"]
 
 
 def among_whom(objective: Objective, jobs: Iterable[Mapping[str, Any]]) -> str:

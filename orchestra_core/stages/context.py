@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset
 from orchestra_core.errors import EarlyStop, TargetError
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.evaluation.metrics import Scorer
-from orchestra_core.fingerprints import changes
+from orchestra_core.fingerprints import marked
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.recorder import Recorder
+from orchestra_core.journal.sameness import changed_index
 from orchestra_core.observation import Observation, Query, most_frequent
 from orchestra_core.payloads import RungEvidence
 from orchestra_core.plan import Configuration, Plan, StageName
@@ -22,6 +24,7 @@ from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.report import Decision
 from orchestra_core.runner import Load, Runner, RunnerDescription
 from orchestra_core.scheduling.budget import Budget
+from orchestra_core.scheduling.health import ask, went_away
 from orchestra_core.scheduling.source import UnitSource
 from orchestra_core.scheduling.units import cut, probed
 
@@ -55,7 +58,10 @@ class RunContext:
     def evaluate(
         self, jobs: Mapping[str, Job], stage: StageName, rung: int, query_ids: tuple[str, ...]
     ) -> None:
-        """Ask every job's configuration for a block of queries, and score the answers."""
+        """Ask every job's configuration for a block of queries, and score the answers.
+
+        Raises what `check_target` raises; then the jobs have the block, failures included.
+        """
         units = cut(
             stage,
             rung,
@@ -74,6 +80,7 @@ class RunContext:
             self.units.flush()
         for config_id, job in jobs.items():
             job.add_block(query_ids, by_job[config_id], self.scorer)
+        self.check_target()
 
     def probe(
         self,
@@ -83,7 +90,10 @@ class RunContext:
         query_ids: Sequence[str],
         load: Load,
     ) -> None:
-        """Time one configuration on some queries, alone, and add the samples to its job."""
+        """Time one configuration on some queries, alone, and add the samples to its job.
+
+        Call `check_target` when all were timed.
+        """
         requests = len(query_ids) + load.warmup
         self.budget.check(requests)
         job = jobs[config_id]
@@ -92,23 +102,49 @@ class RunContext:
         ask = partial(call, load=load, timeout_s=self.timeout_s)
         job.samples += self.units.probe((job.stage, rung), job.configuration, asked, load, ask)
 
+    def check_target(self) -> None:
+        """Raise HealthFailed when requests have failed and the target is not well now either.
+
+        The step stays open then, so that a resumed run asks again what failed. A target that is well
+        keeps its failures: neither a query nor a configuration that fails may end a run.
+        """
+        failures = self.units.take_failures()
+        if not failures or (health := ask(self.runner)).ok:
+            return
+        error = went_away(failures, health, self.run_id)
+        stage, rung = self.recorder.state.step or ("", 0)
+        payload = {"error": error.as_payload(), "stage": stage, "rung": rung}
+        self.recorder.record(EventType.HEALTH_FAIL, payload)
+        raise error
+
     def finish_jobs(self, jobs: Iterable[Job]) -> None:
         """Write the jobs' folders, then say so in the journal.
 
-        When the target's index is no longer what it was at the start, the jobs are marked.
+        They are marked when the target's index is another than at the start, or nobody can say.
         """
         self.units.flush()
         done = []
-        changed = changes(self.recorder.state.started.get("fingerprint", {}), self.runner)
-        mark = {"comparable": not changed, "not_comparable_because": changed}
+        mark = self.look_at_index()
         for job in jobs:
             if fuller := self.recorder.fuller_job(job.job_id, len(job.query_ids)):
                 self.recorder.restore(fuller)  # cut short before it was where it had been already
                 continue
-            summary = job.write(self.home, job.summary(self.home).model_copy(update=mark))
+            known = self._changed_before(job.job_id) or mark
+            summary = job.write(self.home, job.summary(self.home).model_copy(update=known))
             event = EventType.JOB_DONE if summary.status == "ok" else EventType.JOB_FAILED
             done.append((event, summary.model_dump(mode="json")))
         self.recorder.record_all(done)
+
+    def look_at_index(self) -> dict[str, Any]:
+        """`comparable` (None: the runner cannot say) and `not_comparable_because`, as in JOB_DONE."""
+        return marked(self.recorder.state.started.get("fingerprint", {}), self.runner)
+
+    def _changed_before(self, job_id: str) -> dict[str, Any] | None:
+        """What an earlier sitting said of a job whose answers came from another index."""
+        before = self.recorder.past.last_job(job_id) if self.recorder.past else None
+        if before is None or not changed_index(before.payload):
+            return None
+        return {name: before.payload[name] for name in ("comparable", "not_comparable_because")}
 
     def reflect(self, evidence: RungEvidence) -> list[Decision]:
         """Ask all reflection plugins and record what they say."""

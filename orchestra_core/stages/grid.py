@@ -15,7 +15,10 @@ from orchestra_core.stages.evidence import evidence_of, grid_evaluations_allowed
 
 
 def run(context: RunContext) -> None:
-    """Race the configurations; GRID_DONE names the leader. Raises EarlyStop, BudgetExhausted."""
+    """Race the configurations; GRID_DONE names the leader.
+
+    Raises EarlyStop, BudgetExhausted, HealthFailed.
+    """
     stage = context.plan.stage("grid")
     alive = context.new_jobs("grid", stage.config_ids)
     everyone = dict(alive)
@@ -118,6 +121,7 @@ def _probe_all(
     for config_id in list(alive)[:: -1 if rung % 2 else 1]:
         if query_ids and (always or not _is_timed(alive[config_id])):
             context.probe(alive, rung, config_id, query_ids, load)
+    context.check_target()
 
 
 def _is_timed(job: Job) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestra_core.errors import StorageError
+from orchestra_core.errors import StorageError, TargetError
 from orchestra_core.history import add_winner, read_history
 from orchestra_core.journal.events import EventType, now
 from orchestra_core.journal.recorder import Recorder
-from orchestra_core.journal.state import RunState, changed_index
+from orchestra_core.journal.sameness import changed_index, unknown_index
+from orchestra_core.journal.state import RunState
 from orchestra_core.payloads import GuardEvidence
 from orchestra_core.policies import Policies
 from orchestra_core.report import Ruling, Verdict, Winner
@@ -17,12 +18,15 @@ from orchestra_core.stages.select import metrics_of
 
 
 def run(context: RunContext) -> None:
-    """Publish the winner, or record why not. Raises what a policy raised, after rolling back."""
+    """Publish the winner, or record why not. Raises what a policy raised, after rolling back.
+
+    Raises TargetError when the runner cannot say whether its index is still that of the start.
+    """
     context.recorder.record(EventType.PUBLISH_STARTED)
     state = context.recorder.state
     verdict = Verdict.model_validate(state.verdict, strict=False)
     winner = Winner.model_validate((state.selected or {})["winner"], strict=False)
-    if told := next(filter(None, map(changed_index, state.jobs.values())), ""):
+    if told := _changed(context):
         _done(context, published=False, reason=f"{told}, so nothing can be compared", comparable=False)
         return
     if winner.is_baseline:
@@ -49,6 +53,24 @@ def run(context: RunContext) -> None:
             policies.roll_back(error)
         raise
     _done(context, published=True, reason=verdict.reason)
+
+
+def _changed(context: RunContext) -> str:
+    """How the index changed during the run; empty when it did not.
+
+    A runner that could not say at the end of its last stage is asked once more.
+    """
+    state = context.recorder.state
+    told = next(filter(None, map(changed_index, state.jobs.values())), "")
+    if told or not unknown_index(state):
+        return told
+    seen = context.look_at_index()
+    if seen["comparable"] is None:
+        raise TargetError(
+            f"whether the index changed during the run is not known: {seen['not_comparable_because']}",
+            hint=f"When it is well again, orchestra resume {context.run_id} asks again, and publishes.",
+        )
+    return changed_index(seen)
 
 
 def _rule(context: RunContext, verdict: Verdict, winner: Winner) -> list[Ruling]:

@@ -17,13 +17,18 @@ from orchestra_core.stages.evidence import evidence_of
 
 
 def run(context: RunContext) -> None:
-    """Ask the smoke configurations, check the ids, reflect. Raises TargetError, EarlyStop."""
+    """Ask the smoke configurations, check the ids, reflect.
+
+    Raises TargetError, EarlyStop, HealthFailed.
+    """
     stage = context.plan.stage("smoke")
     jobs = context.new_jobs("smoke", stage.config_ids)
     evaluations = len(jobs) * len(stage.query_ids)
     context.recorder.record(EventType.SMOKE_STARTED, {"evaluations": evaluations})
-    context.evaluate(jobs, "smoke", 0, stage.query_ids)
-    context.finish_jobs(jobs.values())
+    try:
+        context.evaluate(jobs, "smoke", 0, stage.query_ids)
+    finally:
+        context.finish_jobs(job for job in jobs.values() if job.query_ids)
     content = seen(context.plan, context.dataset, list(jobs.values()))
     stop_if_told(context.reflect(_evidence(context, jobs)))
     refuse_dead_target(jobs.values(), stage.query_ids)

@@ -1,4 +1,4 @@
-"""What `pareto.png` shows: one point per measured configuration, and the part it plays."""
+"""What the Pareto pictures show: one point per measured configuration, and the part it plays."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestra_core.metric_names import keeps
 from orchestra_core.statistics.pareto import front
-from orchestra_core.telling.ranking import everyone, queries
+from orchestra_core.telling.ranking import everyone, most_queries, queries
 from orchestra_core.telling.story import is_adopted
 
 if TYPE_CHECKING:
-    from orchestra_core.report import Candidate, Report
+    from orchestra_core.report import Report
 
 Role = Literal["winner", "baseline", "challenger"]
 
@@ -31,6 +31,19 @@ class Point:
     role: Role | None
     kept: bool = True
     """Whether it keeps the objective's limits, as far as they were measured."""
+    queries: int = 0
+    """How many its figures rest on; 0 when unknown."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm of the A/B: both were asked the same queries, which nobody tuned on."""
+
+    config_id: str
+    role: Role
+    quality: float
+    latency: float
+    queries: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class Scatter:
     points: tuple[Point, ...]
     left_out: int
     queries: int
-    """The most queries that any of the points was asked; 0 when unknown."""
+    """The most tuning queries that any configuration was asked; 0 when unknown."""
 
     @property
     def front(self) -> list[Point]:
@@ -58,26 +71,56 @@ def scatter(report: Report) -> Scatter:
 
     Only configurations that were asked the most queries compete for the front: a mean over the first
     few queries of the race can be high by luck alone, and would otherwise push the winner off it.
-    Those that break a limit compete only when all others do too.
+    Neither does a baseline outside the space, whose figures come from other queries. Those that break a
+    limit compete only when all others do too.
     """
     metric, all_of_them = report.objective.maximize, everyone(report)
     measured = [(c, c.metrics.get(metric), c.metrics.get("p95_ms")) for c in all_of_them]
     usable = [(c, q, ms) for c, q, ms in measured if q is not None and ms is not None and ms >= 0]
-    most = max((queries(c) for c, _, _ in usable), default=0)
+    most = most_queries(report)
     keeping = [keeps(c.metrics, report.objective.subject_to) for c, _, _ in usable]
     complete = [index for index, (c, _, _) in enumerate(usable) if queries(c) == most]
-    complete = [index for index in complete if keeping[index]] or complete
-    best = front([(usable[index][1], usable[index][2]) for index in complete])
-    on_front = {complete[index] for index in best}
+    complete = complete or list(range(len(usable)))  # the baseline alone has figures
+    compete = [index for index in complete if keeping[index]] or complete
+    best = front([(usable[index][1], usable[index][2]) for index in compete])
+    on_front = {compete[index] for index in best}
     points = tuple(
-        Point(c.config_id, quality, ms, queries(c) == most, index in on_front, _role(c, report), kept)
+        Point(
+            c.config_id,
+            quality,
+            ms,
+            index in complete,
+            index in on_front,
+            _role(c.config_id, report),
+            kept,
+            queries(c),
+        )
         for index, ((c, quality, ms), kept) in enumerate(zip(usable, keeping, strict=True))
     )
     return Scatter(points, len(all_of_them) - len(points), most)
 
 
-def _role(candidate: Candidate, report: Report) -> Role | None:
-    name = candidate.config_id
+def arms(report: Report) -> tuple[Arm, ...]:
+    """Baseline and challenger as the A/B measured them; empty without an A/B or its latencies."""
+    verdict = report.verdict
+    if verdict is None or not verdict.queries:
+        return ()
+    rows = {row.metric: row for row in verdict.diff_table}
+    quality, p95 = rows.get(verdict.metric), rows.get("p95_ms")
+    if quality is None or p95 is None:
+        return ()
+    measured = (
+        (verdict.baseline, quality.baseline, p95.baseline),
+        (verdict.challenger, quality.challenger, p95.challenger),
+    )
+    return tuple(
+        Arm(config_id, _role(config_id, report) or "challenger", value, ms, verdict.queries)
+        for config_id, value, ms in measured
+        if value is not None and ms is not None
+    )
+
+
+def _role(name: str, report: Report) -> Role | None:
     if report.winner is not None and is_adopted(report) and name == report.winner.config_id:
         return "winner"
     if name == report.baseline.config_id:

@@ -21,23 +21,33 @@ def everyone(report: Report) -> tuple[Candidate, ...]:
 
 
 def queries(candidate: Candidate) -> int:
-    """How many tuning queries the candidate was asked; 0 when unknown."""
+    """How many queries the candidate's figures rest on; 0 when unknown."""
     return int(candidate.metrics.get("count") or 0)
+
+
+def most_queries(report: Report) -> int:
+    """The most tuning queries that any configuration was asked; 0 when unknown.
+
+    A baseline that is not in the space has its figures from other queries, which do not count.
+    """
+    return max(map(queries, report.candidates), default=0)
 
 
 def ranked(report: Report) -> list[Candidate]:
     """Best first: most queries asked, highest objective, lowest p95, lowest cost, plan order.
 
     A mean over the first few queries is no match for one over all of them, so how far a candidate
-    came in the race goes before what it scored.
+    came in the race goes before what it scored. A baseline outside the space was asked other queries:
+    it comes last.
     """
-    metric = report.objective.maximize
+    metric, most = report.objective.maximize, most_queries(report)
 
     def key(candidate: Candidate) -> tuple[float, float, float, float]:
         quality = _or(candidate.metrics.get(metric), float("-inf"))
         p95 = _or(candidate.metrics.get("p95_ms"), float("inf"))
         cost = _or(candidate.metrics.get("cost_per_query"), float("inf"))
-        return (-queries(candidate), -quality, p95, cost)
+        asked = queries(candidate)
+        return (-asked if asked <= most else 0, -quality, p95, cost)
 
     return sorted(everyone(report), key=key)
 

@@ -8,7 +8,7 @@ from orchestra_core.metric_names import keeps, told_limits
 from orchestra_core.telling.ranking import everyone
 
 if TYPE_CHECKING:
-    from orchestra_core.report import Report
+    from orchestra_core.report import Drop, Report
 
 VERDICTS = {
     "win": "Win",
@@ -28,12 +28,22 @@ WITHOUT_VERDICT = {
     "early_stopped": "The run was stopped early, before an A/B",
     "failed": "The run failed before an A/B",
     "cancelled": "The run was cancelled before an A/B",
+    "interrupted": "The run's process is gone, before an A/B",
 }
+DROPS: dict[Drop, str] = {
+    "certain": "beaten beyond doubt",
+    "equivalent": "as good as one that stays, and no cheaper",
+    "forced": "to keep the budget",
+}
+"""Why a configuration left the race."""
 
 
-def why_no_verdict(report: Report) -> str:
-    """Why there is no verdict, with the error or the decision that led to it."""
-    opening = WITHOUT_VERDICT[report.status]
+def why_no_verdict(report: Report, status: str = "") -> str:
+    """Why there is no verdict, with the error or the decision that led to it.
+
+    `status`: what is known beyond the report, such as `interrupted`.
+    """
+    opening = WITHOUT_VERDICT.get(status) or WITHOUT_VERDICT[report.status]
     if report.error is not None:
         return f"{opening}: {report.error.get('msg') or report.error.get('type', 'unknown error')}"
     decision = report.grid_decision
@@ -42,10 +52,13 @@ def why_no_verdict(report: Report) -> str:
     return opening
 
 
-def verdict_line(report: Report) -> tuple[str, str]:
-    """What the A/B says: a word or opening, and the reason (which may be empty)."""
+def verdict_line(report: Report, status: str = "") -> tuple[str, str]:
+    """What the A/B says: a word or opening, and the reason (which may be empty).
+
+    `status` as in `why_no_verdict`.
+    """
     if report.verdict is None:
-        opening, _, reason = why_no_verdict(report).partition(": ")
+        opening, _, reason = why_no_verdict(report, status).partition(": ")
         return opening, reason
     opening = VERDICTS[report.verdict.kind]
     if report.denied_because:

@@ -87,3 +87,8 @@ def _money_scale(largest: float) -> Scale:
     if 0 < largest < 0.0001:
         return Scale("USD per million queries", 1e6)
     return Scale("USD per 1,000 queries", 1000.0) if largest < 0.1 else Scale("USD per query")
+
+
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """`1 key`, `1,200 keys`."""
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"

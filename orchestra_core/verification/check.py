@@ -12,7 +12,7 @@ from orchestra_core.fingerprints import fingerprint_of
 from orchestra_core.journal.reporting import plan_of
 from orchestra_core.plan import Plan
 from orchestra_core.report import PluginRecord
-from orchestra_core.verification.files import check_artifacts, check_history, check_units
+from orchestra_core.verification.files import check_artifacts, check_history, check_results
 from orchestra_core.verification.jobs import check_jobs
 from orchestra_core.verification.journal import Story, check_journal
 from orchestra_core.verification.ledger import Ledger
@@ -30,7 +30,7 @@ def verify_run(home: Home, run_id: str, open_dataset: Callable[[str], Dataset]) 
     story = check_journal(ledger, home)
     journal_is_sound = not ledger.findings
     check_artifacts(ledger, home, story)
-    check_units(ledger, home, story)
+    check_results(ledger, home, story.events)
     check_history(ledger, home, story)
     check_remains(ledger, home, story)
     if journal_is_sound:

@@ -42,21 +42,33 @@ def check_journal(ledger: Ledger, home: Home) -> Story:
 
 
 def _sound_lines(ledger: Ledger, file: str, lines: list[bytes]) -> Iterator[tuple[int, Event]]:
-    expected, bad = 1, 0
+    """Lines whose checksum fits. One that a killed process tore used no number: it held nothing."""
+    expected = 1
+    bad: list[int] = []
     for number, line in enumerate(lines, 1):
         ledger.checked["journal lines"] += 1
         event = parse_line(line)
         if event is None:
-            bad += 1
-            ledger.differs(file, f"line {number}", _shown(line), "a line whose checksum fits")
+            bad.append(number)
             continue
-        # A torn line has used no number, an altered one has.
-        if not expected <= event.seq <= expected + bad:
-            ledger.differs(file, f"line {number} · seq", event.seq, expected)
+        if event.seq == expected:
+            ledger.checked["torn lines"] += len(bad)
+        else:
+            _note_bad(ledger, file, lines, bad)
+            if not expected < event.seq <= expected + len(bad):  # an altered one has used a number
+                ledger.differs(file, f"line {number} · seq", event.seq, expected)
         if event.run_id != ledger.run_id:
             ledger.differs(file, f"line {number} · run_id", event.run_id, ledger.run_id)
-        expected, bad = event.seq + 1, 0
+        expected = event.seq + 1
+        bad.clear()
         yield number, event
+    _note_bad(ledger, file, lines, bad)
+
+
+def _note_bad(ledger: Ledger, file: str, lines: list[bytes], numbers: list[int]) -> None:
+    for number in numbers:
+        shown = _shown(lines[number - 1])
+        ledger.differs(file, f"line {number}", shown, "a line whose checksum fits")
 
 
 def _shown(line: bytes) -> str:

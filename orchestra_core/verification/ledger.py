@@ -11,6 +11,8 @@ from typing import Any, Literal
 from orchestra_core.errors import InfrastructureError, OrchestraError
 
 ABSENT = "(absent)"
+PUT_BACK = "put back"
+"""Among what was checked: files that a replay wrote again."""
 
 
 @dataclass(frozen=True, slots=True)

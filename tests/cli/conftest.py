@@ -46,7 +46,8 @@ def _foreign(name: str) -> bool:
 def clean_environment(**more: str) -> dict[str, str]:
     """This process's environment without what would change an experiment or its display."""
     kept = {name: value for name, value in os.environ.items() if not _foreign(name)}
-    return {**kept, "PYTHONPATH": str(DATA), **more}
+    own = os.environ.get("PYTHONPATH", "")  # of the tree that is tested, where it isn't installed
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [str(DATA), own])), **more}
 
 
 def call(*words: str, cwd: Path, timeout: float = 60, **environ: str) -> Result:

@@ -297,6 +297,6 @@ def test_a_file_in_place_of_the_home_folder(orchestra, folder):
     (folder / "file").write_text("", encoding="utf-8")
     told = refused(orchestra("run", "--plugins", "stub_target", "--home", "file/inside"), 3)
     assert f"{folder / 'file' / 'inside'}" in told
-    assert "cannot write: Not a directory" in told
+    assert "cannot write: File exists" in told
     assert "stands where a folder is needed" in told.partition("Hint:")[2]
     assert [path.name for path in folder.iterdir()] == ["file"]

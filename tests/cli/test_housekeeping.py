@@ -1,13 +1,14 @@
-"""gc, export and import, winners."""
+"""gc."""
 
-import io
-import json
-import tarfile
+import subprocess
+import sys
 
 import pytest
 
+from orchestra_core import housekeeping
 from orchestra_core.artifacts import Home
-from orchestra_core.journal.lock import RunLock
+from orchestra_core.journal import memory
+from orchestra_core.journal.lock import RunLock, is_locked
 
 
 def runs(home):
@@ -48,15 +49,152 @@ def test_the_last_winners_run_and_running_ones_stay(finished, orchestra):
     assert runs(home) == [second]
 
 
+def leave(home, name, content="{}"):
+    path = home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
 def test_leftovers_go(finished, orchestra):
     home, second = finished
-    (home / ".runs" / "gone-grid-x").mkdir()
-    (home / ".runs" / "gone-grid-x" / "metrics.json").write_text("{}")
-    (home / "reports" / second / ".winners.json.1234.tmp").write_text("half")
+    left = [
+        ".runs/gone-grid-x",
+        ".runs/gone",
+        "reports/events/gone.lock",
+        ".runs/.gone-ab-x.0123abcd.tmp",
+        f"reports/{second}/.winners.json.0123abcd.tmp",
+    ]
+    leave(home, ".runs/gone-grid-x/metrics.json")
+    leave(home, f".runs/gone/units/{'0' * 64}.jsonl.gz")
+    leave(home, "reports/events/gone.lock")
+    leave(home, ".runs/.gone-ab-x.0123abcd.tmp/metrics.json")
+    leave(home, f"reports/{second}/.winners.json.0123abcd.tmp", "half")
     told = orchestra("gc", "--json").json
     assert told["runs"] == []
-    assert told["leftovers"] == [".runs/gone-grid-x", f"reports/{second}/.winners.json.1234.tmp"]
+    assert sorted(told["leftovers"]) == sorted(left)
+    assert not any((home / name).exists() for name in left)
     assert orchestra("gc", "--json").json["leftovers"] == []
+
+
+def test_what_no_run_can_have_left_stays(finished, orchestra):
+    home, _ = finished
+    names = [
+        ".runs/.gitignore",
+        ".runs/notes.md",
+        ".runs/mine/units/readme.txt",
+        ".runs/mine-grid-x/metrics.json.bak",
+        ".runs/command-20260101-000000-abc123/00001-x/metrics.json",
+        "reports/notes/.draft.tmp",
+        "reports/failTopN.csv",
+        ".import-list/mine.txt",
+    ]
+    paths = [leave(home, name) for name in names]
+    assert orchestra("gc", "--keep", "20", "--json").json["leftovers"] == []
+    orchestra("gc", "--keep", "0")
+    assert all(path.exists() for path in paths)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from orchestra_core.temporaries import temporary_file, temporary_folder
+folders = [Path(word) for word in sys.argv[1:]]
+with temporary_folder(folders[0] / "x-grid-y") as one, temporary_file(folders[1] / "x") as two:
+    (one / "metrics.json").write_text("{}")
+    print(one.name, two[0].name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_process_writes_just_now_stays_until_it_is_gone(finished, orchestra):
+    home, second = finished
+    folders = home / ".runs", home / "reports" / second
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, *folders],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        held = [f / n for f, n in zip(folders, process.stdout.readline().split(), strict=True)]
+        assert orchestra("gc", "--json").json["leftovers"] == []
+        assert all(path.exists() for path in held)
+        process.kill()
+    told = orchestra("gc", "--json").json["leftovers"]
+    assert sorted(told) == sorted(path.relative_to(home).as_posix() for path in held)
+    assert not any(path.exists() for path in held)
+
+
+def test_what_a_run_leaves_that_begins_while_gc_looks_stays(finished, orchestra, monkeypatch):
+    home, _ = finished
+    paths = []
+
+    def entries(home_, *words):
+        found = real(home_, *words)
+        leave(home, "reports/events/new.jsonl", "{}\n")
+        paths.append(leave(home, f".runs/new/units/{'0' * 64}.jsonl.gz"))
+        return found
+
+    real = memory.entries
+    monkeypatch.setattr(memory, "entries", entries)
+    orchestra("gc")
+    assert all(path.exists() for path in paths)
+
+
+def test_what_is_taken_up_between_look_and_removal_stays(finished, orchestra, monkeypatch):
+    home, second = finished
+    (first,) = [run for run in runs(home) if run != second]
+    leave(home, "reports/events/gone.lock")
+    orphan = leave(home, f".runs/gone/units/{'0' * 64}.jsonl.gz")
+    late = leave(home, f".runs/late/units/{'0' * 64}.jsonl.gz")
+    held = []
+
+    def plan(*words):
+        planned = real(*words)
+        assert planned.runs == (first,)
+        assert len(planned.leftovers) == 3
+        held.extend(RunLock(Home(home).lock(run_id)) for run_id in (first, "gone"))
+        leave(home, "reports/events/late.jsonl", "{}\n")
+        return planned
+
+    real = housekeeping.plan_sweep
+    monkeypatch.setattr(housekeeping, "plan_sweep", plan)
+    before = everything(home)
+    told = orchestra("gc", "--keep", "0")
+    for lock in held:
+        lock.release()
+    assert f"{first} was taken up meanwhile, and stays" in told.out
+    assert before - {"reports/events/gone.lock"} <= everything(home)
+    assert orphan.exists()
+    assert late.exists()
+
+
+def test_a_run_goes_under_its_lock(finished, orchestra, monkeypatch):
+    """Whoever takes a run up finds all of it, or nothing."""
+    home, second = finished
+    (first,) = [run for run in runs(home) if run != second]
+    seen = []
+
+    def remove(path):
+        real(path)
+        seen.append((path.name, is_locked(Home(home).lock(first))))
+
+    real = housekeeping.remove
+    monkeypatch.setattr(housekeeping, "remove", remove)
+    orchestra("gc", "--keep", "0")
+    assert seen[-1][0] == f"{first}.jsonl"
+    assert all(locked for _, locked in seen)
+    assert not Home(home).lock(first).exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["events", "memory", "service", "imports", "latest", "winners.final.json"]
+)
+def test_no_run_is_called_as_what_belongs_to_all(orchestra, folder, name):
+    words = ("run", "--plugins", "stub_target", "--home", str(folder / "home"), "--run-id", name)
+    result = orchestra(*words)
+    assert (result.code, "no run can be called" in result.err) == (2, True), result.text
 
 
 def test_a_run_with_a_longer_id_is_another(finished, orchestra):
@@ -64,142 +202,6 @@ def test_a_run_with_a_longer_id_is_another(finished, orchestra):
     events = home / "reports" / "events"
     longer = f"{second}-longer"
     (events / f"{longer}.jsonl").write_bytes((events / f"{second}.jsonl").read_bytes())
-    (home / ".runs" / f"{longer}-grid-x").mkdir()
-    from orchestra_core.housekeeping import files_of
-
-    assert not [path for path in files_of(Home(home), second) if longer in path.name]
-    assert files_of(Home(home), longer)[0].name == f"{longer}-grid-x"
-
-
-# -- archives ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def archive(finished, orchestra, folder):
-    path = folder / "run.tar.gz"
-    assert orchestra("export", finished[1], str(path)).code == 0
-    return path
-
-
-def test_a_run_travels_whole(finished, orchestra, archive, folder):
-    home, run_id = finished
-    other = folder / "other"
-    assert orchestra("import", str(archive), "--home", str(other)).code == 0
-    own = {n for n in everything(home) if run_id in n and not n.endswith(f"memory/{run_id}.json")}
-    assert own <= everything(other)
-    for name in own:
-        assert (other / name).read_bytes() == (home / name).read_bytes()
-    assert orchestra("replay", run_id, "--home", str(other)).code == 0
-    again = orchestra("import", str(archive), "--home", str(other))
-    assert again.code == 2
-    assert "is here already" in again.err
-
-
-def test_a_run_that_is_carried_is_not_exported(finished, orchestra, folder):
-    home, run_id = finished
-    lock = RunLock(Home(home).lock(run_id))
-    try:
-        assert orchestra("export", run_id, str(folder / "x.tar.gz")).code == 2
-    finally:
-        lock.release()
-    assert not (folder / "x.tar.gz").exists()
-
-
-def repacked(archive, folder, change):
-    """The archive with its members passed through `change(member, data) -> list`."""
-    path = folder / "changed.tar.gz"
-    with tarfile.open(archive) as source, tarfile.open(path, "w:gz") as target:
-        for member in source:
-            data = source.extractfile(member).read()
-            for other, content in change(member, data):
-                target.addfile(other, io.BytesIO(content))
-    return path
-
-
-def plain(name, data=b"x"):
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    return member, data
-
-
-def special(name, kind, target=""):
-    member = tarfile.TarInfo(name)
-    member.type, member.linkname = kind, target
-    return member, b""
-
-
-@pytest.mark.parametrize(
-    "evil",
-    [
-        plain("../outside"),
-        plain("/outside"),
-        plain("reports/../../outside"),
-        plain("reports/events/../../../outside"),
-        plain("reports/events/other.jsonl"),
-        plain("reports/winners.final.json"),
-        plain("orchestra.yaml"),
-        plain(".runs/other-grid-x/metrics.json"),
-        special("reports/events/link", tarfile.SYMTYPE, "/etc/passwd"),
-        special("reports/events/hard", tarfile.LNKTYPE, "reports/events/x"),
-        special("reports/dev", tarfile.CHRTYPE),
-        special("reports/fifo", tarfile.FIFOTYPE),
-        special("reports/folder", tarfile.DIRTYPE),
-    ],
-    ids=lambda evil: evil[0].name,
-)
-def test_nothing_else_comes_in(archive, folder, orchestra, evil):
-    other = folder / "other"
-    first = []
-
-    def add(member, data):
-        told = [] if first else [evil]
-        first.append(member)
-        return [(member, data), *told]
-
-    result = orchestra("import", str(repacked(archive, folder, add)), "--home", str(other))
-    assert result.code == 2, result.text
-    assert everything(folder) == {"run.tar.gz", "changed.tar.gz"} | {
-        name for name in everything(folder) if name.startswith("home/")
-    }
-
-
-def test_archives_that_are_none(archive, folder, orchestra):
-    whole = archive.read_bytes()
-    for data in (b"", b"nothing", whole[: len(whole) // 2]):
-        (folder / "bad.tar.gz").write_bytes(data)
-        result = orchestra("import", str(folder / "bad.tar.gz"), "--home", str(folder / "other"))
-        assert result.code == 2, result.text
-        assert "Traceback" not in result.text
-    assert runs(folder / "other") == []
-
-
-def test_what_is_missing_or_too_large_is_told(archive, folder, orchestra):
-    def lacking(member, data):
-        return [] if member.name.endswith("metrics.json") else [(member, data)]
-
-    result = orchestra("import", str(repacked(archive, folder, lacking)), "--home", str(folder / "o"))
-    assert (result.code, "not complete" in result.err) == (2, True)
-    result = orchestra("import", str(archive), "--max-size", "0.01", "--home", str(folder / "o"))
-    assert (result.code, "holds too much" in result.err) == (2, True)
-    assert runs(folder / "o") == []
-
-
-# -- winners ----------------------------------------------------------------------------------------
-
-
-def test_winners_are_shown_and_checked(finished, orchestra):
-    home, run_id = finished
-    shown = orchestra("winners", "show", "--json").json
-    assert [record["run_id"] for record in shown][-1] == run_id
-    assert run_id in orchestra("winners", "show").out
-    assert orchestra("winners", "verify", "--json").json == {"records": 2, "whole": True, "broken": []}
-    path = home / "reports" / "winners.final.json"
-    records = json.loads(path.read_bytes())
-    path.write_text(json.dumps(records[1:]))
-    result = orchestra("winners", "verify")
-    assert (result.code, run_id in result.err) == (1, True)
-
-
-def test_no_winners_yet(orchestra):
-    assert "No winner" in orchestra("winners", "show").out
-    assert orchestra("winners", "verify").code == 0
+    leave(home, f".runs/{longer}-grid-x/metrics.json")
+    assert not [p for p in housekeeping.files_of(Home(home), second) if longer in p.name]
+    assert f"{longer}-grid-x" in [p.name for p in housekeeping.files_of(Home(home), longer)]

@@ -70,6 +70,9 @@ def test_a_journal_without_a_beginning_is_told(orchestra, finished):
     home, run_id = finished
     journal = home / "reports" / "events" / f"{run_id}.jsonl"
     journal.write_bytes(b"")
+    assert "there is no run" in orchestra("status", run_id).err
+    assert run_id not in orchestra("list").out
+    journal.write_bytes(b"damaged\n")
     refused = orchestra("status", run_id)
     assert refused.code == 2
     assert "first line is missing or damaged" in refused.err

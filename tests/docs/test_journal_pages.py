@@ -11,6 +11,7 @@ from orchestra_reporters import plugin as reporters
 
 from orchestra_core import Decision, PolicyReceipt, Ruling, hookimpl
 from orchestra_core.journal.events import EventType
+from orchestra_core.testing import StubRunner
 
 CODE = re.compile(r"`([^`]+)`")
 
@@ -63,6 +64,9 @@ def journals(finished, run_orchestra, stub_runner):
     """Events of runs that end in every way."""
     runs = [finished, run_orchestra(Policy(), ("second", Policy(verified=False)))]
     runs.append(run_orchestra(Stopper()))
+    gone = StubRunner()
+    gone.target.failing = lambda _c, _q: setattr(gone.target, "healthy", False) is None
+    runs.append(run_orchestra(runner=gone))
     stub_runner.target.failing = lambda config_id, _query_id: "q0p5" in config_id
     runs.append(run_orchestra())
     stub_runner.target.raises = RuntimeError("broken")

@@ -65,7 +65,8 @@ class Script:
             return (name.startswith("ORCHESTRA_") and name not in KEPT) or name in COLOURS
 
         kept = {name: value for name, value in os.environ.items() if not foreign(name)}
-        return {**kept, "PYTHONPATH": str(DATA)}
+        own = os.environ.get("PYTHONPATH", "")  # of the tree that is tested, where it isn't installed
+        return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [str(DATA), own]))}
 
     def __call__(self, *words: str, timeout: float = 120, **more: Any) -> Result:
         done = subprocess.run(

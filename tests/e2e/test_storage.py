@@ -2,8 +2,13 @@
 
 import resource
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+SCRIPT = str(Path(sys.executable).with_name("orchestra"))
 
 STUB = ("--plugins", "stub_target")
 PLAIN = (*STUB, "--plugins", "no:reporters")
@@ -57,6 +62,76 @@ def test_a_full_disk_leaves_nothing_half_written(kibibytes, script):
     for journal in script.journals():
         if journal.stat().st_size:
             script.events(journal.stem)
+
+
+def resumed(script, run_id):
+    """Space has returned: go on, and compare with what was there."""
+    before = script.events(run_id)
+    again = script("resume", run_id)
+    assert again.code == 0, again.text
+    events = script.events(run_id)
+    assert events[: len(before)] == before
+    done = [e["payload"]["unit"] for e in events if e["event_type"] == "UNIT_DONE"]
+    assert len(done) == len(set(done))
+    checked = script("verify", run_id, "--plugins", "stub_target")
+    assert checked.code == 0, checked.text
+
+
+@pytest.fixture(scope="module")
+def places(module_script):
+    """Where the lines of a whole run's journal begin, by their type."""
+    assert module_script("run", *PLAIN, "--quiet").code == 0
+    (journal,) = module_script.journals()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    kinds = [event["event_type"] for event in module_script.events(journal.stem)]
+    return [(kind, sum(map(len, lines[:i]))) for i, kind in enumerate(kinds)]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_journal_that_cannot_grow_any_more(share, places, script):
+    """Limits at and in the middle of lines, among them starts of units, which workers write."""
+    starts = [place for kind, place in places if kind == "UNIT_STARTED"]
+    limit = starts[int(share * len(starts))] + (20 if share > 0.5 else 0)
+
+    def limit_it():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    result = script("run", *PLAIN, preexec_fn=limit_it, timeout=90)
+    assert "limit was reached" in refused(result)
+    assert script.half_written() == []
+    (journal,) = script.journals()
+    kinds = {event["event_type"] for event in script.events(journal.stem)}
+    assert "UNIT_FAILED" not in kinds
+    resumed(script, journal.stem)
+
+
+@pytest.mark.parametrize("free_kb", [24, 100])
+def test_a_disk_of_its_own_that_fills_up(free_kb, script, tmp_path):
+    words = [SCRIPT, "run", *PLAIN, "--quiet"]
+    alone = ["unshare", "-Urm", sys.executable, str(Path(__file__).with_name("filling.py"))]
+    try:
+        result = subprocess.run(
+            [*alone, str(tmp_path), str(free_kb), *words],
+            env=script.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if result.returncode == 99 or "unshare" in result.stderr:
+        pytest.skip(f"no mount of one's own is permitted here: {result.stderr.strip()}")
+    assert result.returncode == 3, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "The disk is full" in result.stderr
+    script.home.rmdir()
+    (tmp_path / "kept").rename(script.home)
+    assert script.half_written() == []
+    assert script.journals() or free_kb < 100
+    for journal in script.journals():
+        resumed(script, journal.stem)
 
 
 def test_a_disk_that_fills_up_during_the_pictures(script):

@@ -45,15 +45,32 @@ def test_the_report_says_what_differs_and_nothing_is_published(run_orchestra, st
     assert run.report.verdict.kind == "win"
 
 
-def test_a_runner_that_cannot_say_what_it_measures_is_not_trusted(run_orchestra, stub_runner):
-    class Breaks:
-        @hookimpl
-        def orchestra_event(self, event):
-            if event.event_type == "AB_STARTED":
-                stub_runner.target.index = None  # not a text: the fingerprint cannot be made
+MUTE = None
+"""Not a text: the fingerprint cannot be made."""
 
-    run = run_orchestra(Breaks())
-    assert "could not say what it measures" in run.report.not_published_because
+
+def test_a_runner_that_cannot_say_what_it_measures_is_not_trusted(run_orchestra, stub_runner):
+    run = run_orchestra(Swaps(stub_runner.target, "AB_STARTED", MUTE))
+    assert (run.report.status, run.outcome.exit_code) == ("failed", 3)
+    assert "could not say what it measures" in run.report.error["msg"]
+    assert f"orchestra resume {run.run_id}" in run.report.error["hint"]
+    assert {job.stage for job in run.report.jobs if job.comparable is None} == {"ab"}
+    (warning,) = [w for w in run.report.warnings if "index" in w]
+    assert warning.startswith("whether the index changed during the run is not known")
+    assert read_history(Home(run.home)) == []
+
+
+@pytest.mark.parametrize("again", ["GRID_STARTED", "SELECT_STARTED"])
+def test_one_that_could_not_say_and_now_can_is_believed(run_orchestra, stub_runner, again):
+    """Before the next stage's end, or just before the winner is published."""
+    target = stub_runner.target
+    mute = "SMOKE_STARTED" if again == "GRID_STARTED" else "AB_STARTED"
+    run = run_orchestra(("mutes", Swaps(target, mute, MUTE)), ("speaks", Swaps(target, again, "1")))
+    assert run.report.published
+    assert [w for w in run.report.warnings if "index" in w] == []
+    run = run_orchestra(("mutes", Swaps(target, mute, MUTE)), ("speaks", Swaps(target, again, "2")))
+    assert not run.report.published
+    assert "the index changed during the run" in run.report.not_published_because
 
 
 def test_the_fingerprint_covers_what_decides_the_figures(run_orchestra):

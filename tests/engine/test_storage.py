@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_core.artifacts import ArtifactFolder, Home, check_name, write_atomic
+from orchestra_core.artifacts import ArtifactFolder, Home, write_atomic
 from orchestra_core.engine import run_experiment
 from orchestra_core.errors import InvalidName, StorageError
 from orchestra_core.history import add_winner, broken_records, read_history
+from orchestra_core.names import check_name
 from orchestra_core.testing.running import stub_session
 
 SCRIPT = """

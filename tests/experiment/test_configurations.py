@@ -7,8 +7,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from orchestra_core import Configuration, Experiment, Parameter, RunnerDescription
-from orchestra_core.artifacts import check_name
 from orchestra_core.errors import ExperimentError
+from orchestra_core.names import check_name
 from orchestra_core.parameters import baseline_configuration, config_id, expand
 
 PARAMETERS = (

@@ -1,9 +1,13 @@
 """The append-only file: torn tails, altered bytes, several writers, following readers."""
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
 import zlib
 
@@ -14,6 +18,7 @@ from hypothesis import strategies as st
 from orchestra_core.errors import StorageError
 from orchestra_core.journal.events import Event, EventType, parse_line
 from orchestra_core.journal.log import JournalReader, JournalWriter
+from orchestra_core.journal.recorder import Recorder
 
 RETRY = EventType.RETRY
 
@@ -164,20 +169,43 @@ def test_opening_a_long_journal_reads_only_its_end(path, monkeypatch):
     assert sum(read_bytes) < 300_000 < path.stat().st_size
 
 
-def test_a_sync_that_fails_takes_the_event_back(path, monkeypatch):
+def test_a_sync_that_fails_takes_no_line_back(path, monkeypatch):
+    """Whoever follows the journal may have read it, and would misread what comes in its place."""
     writer = JournalWriter(path, "run", create=True)
     writer.append(EventType.RUN_STARTED, {"n": 1})
-    before = path.read_bytes()
+    follower, seen = JournalReader(path), []
 
     def broken(_descriptor):
+        seen.extend(follower)
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fdatasync", broken)
     with pytest.raises(StorageError, match="Input/output"):
         writer.append(EventType.RUN_COMPLETED, {"n": 2})
     monkeypatch.undo()
-    assert path.read_bytes() == before
-    assert writer.append(RETRY, {"n": 3}).seq == 2
+    assert writer.append(EventType.RUN_FAILED, {"n": 3, "longer": True}).seq == 3
+    seen.extend(follower)
+    assert ([event.seq for event in seen], follower.bad_lines) == ([1, 2, 3], 0)
+    assert seen == list(JournalReader(path))
+    writer.close()
+
+
+def test_of_a_batch_that_is_cut_the_whole_lines_stay(path, monkeypatch):
+    writer = JournalWriter(path, "run", create=True)
+    real, left = os.write, [True, False]
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:250]) if left.pop(0) else full())
+
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(StorageError):
+        writer.append_all((RETRY, {"n": n}) for n in range(5))
+    monkeypatch.undo()
+    kept = [payload["n"] for _, payload in read(path)[0]]
+    assert kept == list(range(len(kept)))
+    assert 0 < len(kept) < 5
+    assert path.read_bytes().endswith(b"\n")
+    assert writer.append(RETRY, {"n": "after"}).seq == len(kept) + 1
     writer.close()
 
 
@@ -350,3 +378,103 @@ def test_a_short_write_is_completed(path, monkeypatch):
     monkeypatch.undo()
     writer.close()
     assert read(path) == ([(1, {"n": 1})], 0)
+
+
+# -- forks ------------------------------------------------------------------------------------------
+
+
+def in_a_child(work, meanwhile=lambda: None):
+    """Do it in a forked child, and something else here; whether that ended by itself, and well."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(sys.exc_info()[0] is not None)
+    meanwhile()
+    ended = []
+    waiting = threading.Thread(target=lambda: ended.append(os.waitpid(child, 0)[1]))
+    waiting.start()
+    waiting.join(20)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    waiting.join()
+    return ended == [0]
+
+
+@pytest.mark.parametrize("recording", [False, True])
+def test_a_child_forked_while_a_thread_holds_the_lock_appends(path, monkeypatch, recording):
+    """In the middle of an append the lock is held for sure."""
+    writer = JournalWriter(path, "run", create=True)
+    append = Recorder("run", writer).record if recording else writer.append
+    real, inside, go_on = os.write, threading.Event(), threading.Event()
+
+    def slow(descriptor, data):
+        inside.set()
+        go_on.wait(60)
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", slow)
+    thread = threading.Thread(target=append, args=(RETRY, {"n": 1}))
+    thread.start()
+    assert inside.wait(60)
+
+    def work():
+        go_on.set()  # the child's own copy
+        append(RETRY, {"n": 2})
+
+    assert in_a_child(work, meanwhile=go_on.set)
+    thread.join(60)
+    writer.close()
+    assert [payload["n"] for _, payload in read(path)[0]] == [1, 2]
+
+
+def test_the_threads_of_a_forked_child_share_one_descriptor(path):
+    writer = JournalWriter(path, "run", create=True)
+    writer.append(RETRY, {"n": 0})
+
+    def work():
+        sys.setswitchinterval(1e-6)
+        together = threading.Barrier(4)
+
+        def append():
+            together.wait()
+            for n in range(5):
+                writer.append(RETRY, {"n": n})
+
+        threads = [threading.Thread(target=append) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    for _ in range(5):
+        assert in_a_child(work)
+    writer.append(RETRY, {"n": 0})
+    writer.close()
+    assert [seq for seq, _ in read(path)[0]] == list(range(1, 103))
+
+
+def test_a_forked_child_does_not_hold_a_dead_parents_lock(path):
+    """The parent dies in the middle of an append; its child must not keep the journal locked."""
+    code = f"""
+import fcntl, os, threading, time
+from pathlib import Path
+from orchestra_core.journal.log import JournalWriter
+writer = JournalWriter(Path({str(path)!r}), "run", create=True)
+fcntl.flock(writer._descriptor, fcntl.LOCK_EX)
+child = os.fork()
+if child == 0:
+    time.sleep(60)
+    os._exit(0)
+print(child, flush=True)
+os._exit(0)
+"""
+    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True)
+    child = int(told.stdout) if told.stdout else 0
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+    finally:
+        os.kill(child, signal.SIGKILL)

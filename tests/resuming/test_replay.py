@@ -1,6 +1,7 @@
 """A run's journal and stored results give everything that it derived, byte by byte."""
 
 import gzip
+import shutil
 
 import pytest
 from orchestra_reporters import plugin as reporters
@@ -99,8 +100,32 @@ def test_a_result_that_was_altered_is_refused(lab):
     lines = gzip.decompress(path.read_bytes()).decode()
     path.write_bytes(gzip.compress((lines + " ").encode(), 1, mtime=0))
     ledger = replay(lab, run.run_id)
-    assert ledger.findings
-    assert "not what its name says" in ledger.findings[0].what
+    assert (ledger.findings[0].what, ledger.findings[0].file) == ("sha256", relative(path, lab))
+    assert ledger.exit_code == 1
+
+
+def relative(path, lab):
+    return path.relative_to(lab.home).as_posix()
+
+
+def test_a_run_that_was_killed_anywhere(lab):
+    """Whatever its last line is, what follows from the rest is not a difference."""
+    run = lab.run()
+    whole = lab.journal(run.run_id).read_bytes().splitlines(keepends=True)
+    for path in (lab.home / ".runs").glob(f"{run.run_id}-*"):
+        shutil.rmtree(path)
+    shutil.rmtree(lab.home / "reports" / run.run_id)
+    (lab.home / "reports" / "winners.final.json").unlink()
+    ends = {
+        e.seq for e in run.events if not e.event_type.startswith(("UNIT", "JOB", "ARTIFACT", "RUN_C"))
+    }
+    for end in sorted(ends):
+        lab.journal(run.run_id).write_bytes(b"".join(whole[:end]))
+        ledger = replay(lab, run.run_id)
+        told = [f for f in ledger.findings if "winners.final" not in f.file and ".runs/" not in f.file]
+        assert told == [], run.events[end - 1].event_type
+        lost = {f.file.split("/")[1] for f in ledger.findings if ".runs/" in f.file}
+        assert lost == {e.payload["job_id"] for e in run.events[:end] if e.event_type == "JOB_DONE"}
 
 
 def test_a_plugin_that_decides_otherwise_now_is_found(lab):

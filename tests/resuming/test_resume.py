@@ -2,21 +2,26 @@
 
 import itertools
 import os
+import platform
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from orchestra_core import Decision, hookimpl
+from orchestra_core import Decision, Ruling, hookimpl
 from orchestra_core.artifacts import Home
-from orchestra_core.errors import RunChanged, RunInUse
+from orchestra_core.errors import RunChanged, RunInUse, TargetError
 from orchestra_core.history import broken_records, read_history
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.memory import load_state
 from orchestra_core.journal.past import read_past
+from orchestra_core.journal.units import LOST
+from orchestra_core.liveness import process_is_gone
+from orchestra_core.resuming import check_resumable
 from orchestra_core.testing import StubRunner, StubTarget
 
 
@@ -130,7 +135,7 @@ class Down:
 
 @pytest.mark.parametrize("answers", [0, 5, 20, 60])
 def test_what_failed_is_asked_again(lab, undisturbed, told, answers):
-    """The target goes down for good; once it is back, what it did not answer at all is asked again."""
+    """The target fails and says it is well; once it answers, the open step's failures are asked."""
     down = Down()
     down.left = answers
     first = lab.run(StubRunner(StubTarget(failing=down)))
@@ -138,18 +143,12 @@ def test_what_failed_is_asked_again(lab, undisturbed, told, answers):
     outcome, runner = lab.resume(first.run_id)
     state = load_state(Home(lab.home), first.run_id)
     assert outcome.report.status == state.status == "completed"
+    failed = [e.payload for e in first.of_type("UNIT_DONE") if e.payload["failures"]]
     again = Counter([*first.runner.asked(), *runner.asked()]) - Counter(undisturbed.runner.asked())
-    assert again.total() <= sum(
-        e.payload["queries"] for e in first.of_type("UNIT_DONE") if all_failed(e)
-    )
-    partly = [e for e in done(first.events) if not all_failed(e)]
-    assert state.failures.total() == sum(sum(e.payload["failures"].values()) for e in partly)
-    if answers == 0:
-        assert told(outcome)["rungs"] == told(undisturbed.outcome)["rungs"]
-
-
-def all_failed(event):
-    return sum(event.payload["failures"].values()) == event.payload["queries"]
+    assert again.total() <= sum(payload["queries"] for payload in failed)
+    assert {(p["stage"], p["rung"]) for p in failed} == {(failed[0]["stage"], failed[0]["rung"])}
+    assert state.failures.total() == 0
+    assert told(outcome)["rungs"] == told(undisturbed.outcome)["rungs"]
 
 
 def test_units_that_raise_are_asked_again_and_count_once(lab, undisturbed, told):
@@ -196,8 +195,9 @@ def test_interrupted_failed_and_done_are_told_apart(lab, doomed):
     first = lab.run(doomed(at=5))
     past = read_past(JournalReader(lab.journal(first.run_id)))
     finished = {key for key, ends in past.units.items() if ends}
+    assert not past.unfinished & finished
     assert finished == {e.payload["unit"] for e in done(first.events)}
-    assert past.attempted > finished
+    assert past.unfinished
     assert not past.deaths  # it was interrupted; it killed nobody
 
 
@@ -208,6 +208,8 @@ KILLER = """
 import os, sys
 from pathlib import Path
 from orchestra_core.resuming import resume_experiment
+from orchestra_core.liveness import process_is_gone
+from orchestra_core.resuming import check_resumable
 from orchestra_core.testing import StubRunner
 from orchestra_core.testing.running import run_stubs, stub_session
 
@@ -250,6 +252,116 @@ def test_a_unit_that_kills_its_process_three_times_is_set_aside(lab, undisturbed
     state = load_state(Home(lab.home), run_id)
     assert state.failures == {"quarantined": sum(payload["queries"] for payload in failed)}
     assert state.status == "completed"
+
+
+class Absent(StubRunner):
+    """A target that is not there: its runner cannot be opened."""
+
+    def orchestra_runner(self, request):
+        raise TargetError("the target is down")
+
+    orchestra_runner.orchestra_impl = StubRunner.orchestra_runner.orchestra_impl
+
+
+def test_a_death_is_remembered_though_the_next_sitting_cannot_begin(lab):
+    run = lab.run()
+    lines = lab.journal(run.run_id).read_bytes().splitlines(keepends=True)
+    kinds = [event.event_type for event in run.events]
+    lab.journal(run.run_id).write_bytes(b"".join(lines[: kinds.index("UNIT_STARTED") + 1]))
+    deaths = read_past(JournalReader(lab.journal(run.run_id))).deaths
+    assert sum(deaths.values()) == 1
+    outcome, _ = lab.resume(run.run_id, Absent())
+    assert outcome.exit_code == 3
+    assert [e.event_type for e in lab.events(run.run_id)][-3:-1] == ["RUN_RESUMED", "RUN_FAILED"]
+    assert read_past(JournalReader(lab.journal(run.run_id))).deaths == deaths
+
+
+@pytest.mark.parametrize("sick", [Absent(), StubRunner(StubTarget(healthy=False))])
+def test_a_run_whose_target_was_not_up_yet(lab, undisturbed, told, sick):
+    first = lab.run(sick)
+    assert first.outcome.exit_code == 3
+    with pytest.raises(RunChanged, match="before anything was asked"):
+        check_resumable(load_state(Home(lab.home), first.run_id))  # nothing to replay
+    outcome, _ = lab.resume(first.run_id)
+    assert told(outcome) == told(undisturbed.outcome)
+    assert load_state(Home(lab.home), first.run_id).started["fingerprint"]["documents"] > 0
+
+
+def test_a_guard_that_denies_now_says_so(lab, doomed):
+    class Guard:
+        kind = "allow"
+
+        @hookimpl
+        def orchestra_guard(self, evidence):
+            return Ruling(kind=self.kind, rule="window", reason="the window is closed")
+
+    guard = Guard()
+    first = lab.run(doomed(at=5), ("guard", guard))
+    guard.kind = "deny"
+    outcome, runner = lab.resume(first.run_id, None, ("guard", guard))
+    assert outcome.error.code == "denied"
+    assert (outcome.exit_code, runner.calls) == (1, [])
+    guard.kind = "allow"
+    assert lab.resume(first.run_id, None, ("guard", guard))[0].exit_code == 0
+
+
+def test_the_lock_tells_who_is_gone_not_the_host(lab, doomed, monkeypatch):
+    """A container has another name each time, on the same volume."""
+    first = lab.run()
+    lines = lab.journal(first.run_id).read_bytes().splitlines(keepends=True)
+    lab.journal(first.run_id).write_bytes(b"".join(lines[:12]))
+    monkeypatch.setattr(platform, "node", lambda: "another")
+    home = Home(lab.home)
+    assert process_is_gone(home, load_state(home, first.run_id))
+    lock = RunLock(home.lock(first.run_id))
+    assert not process_is_gone(home, load_state(home, first.run_id))
+    lock.release()
+
+
+# -- results that are lost --------------------------------------------------------------------------
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, emptied])
+@pytest.mark.parametrize("at", [5, 14])
+def test_what_was_lost_is_asked_again(lab, doomed, undisturbed, told, harm, at):
+    """As a power cut may leave it: the journal says done, and the result is not there."""
+    first = lab.run(doomed(at=at))
+    home = Home(lab.home)
+    results = {e.payload["result"] for e in done(first.events)}
+    (lost, *_) = sorted(results)
+    harm(home.units(first.run_id) / f"{lost}.jsonl.gz")
+    units = [e.payload["unit"] for e in done(first.events) if e.payload["result"] == lost]
+    forked, _ = lab.copy(lab.home.with_name("other")).fork(first.run_id)
+    assert forked.report.status == "completed"
+    outcome, _ = lab.resume(first.run_id)
+    wanted, found = told(undisturbed.outcome), told(outcome)
+    assert found.pop("requests") > wanted.pop("requests")
+    assert sorted(found.pop("warnings")) == sorted([*wanted.pop("warnings"), LOST])
+    assert found == wanted
+    events = lab.events(first.run_id)
+    assert [e.payload["unit"] for e in events if e.event_type == "UNIT_LOST"] == units
+    state = load_state(home, first.run_id)
+    assert state.stages == undisturbed.state.stages
+    assert not (home.units(first.run_id) / f"{lost}.jsonl.gz").is_file() or harm is emptied
+    assert lab.resume(first.run_id)[1].calls == []
+
+
+def test_what_was_spent_in_vain_counts(lab):
+    """Units that failed are asked again, but not without end."""
+    experiment = {**lab.experiment, "limits": {"requests": 250}}
+    lab = type(lab)(lab.home, experiment)
+    runner = StubRunner(StubTarget(raises=RuntimeError("down"), cost=0.1))
+    first = lab.run(runner)
+    for _ in range(30):
+        outcome, _ = lab.resume(first.run_id, StubRunner(StubTarget(raises=RuntimeError("down"))))
+        if outcome.error.code == "budget":
+            break
+    assert "limits.requests" in outcome.error.message
+    assert load_state(Home(lab.home), first.run_id).requests <= 250
 
 
 # -- refusals ---------------------------------------------------------------------------------------

@@ -26,37 +26,52 @@ from orchestra_core.resuming import request_of
 
 @pytest.fixture
 def full(monkeypatch):
-    """`full(n)`: the n-th sync of anything fails, as it does when the disk is full; None: never."""
-    left = [None]
+    """`full(n, *calls)`: the n-th of these calls fails, as when the disk is full; None: none."""
+    left, counted_calls = [None], set()
 
-    def counted(call):
-        def sync(descriptor):
-            if left[0] is not None:
+    def counted(name, call):
+        def limited(*words):
+            if left[0] is not None and name in counted_calls:
                 left[0] -= 1
                 if left[0] == 0:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return call(descriptor)
+            return call(*words)
 
-        return sync
+        return limited
 
-    monkeypatch.setattr(os, "fsync", counted(os.fsync))
-    monkeypatch.setattr(os, "fdatasync", counted(os.fdatasync))
+    for name in ("fsync", "fdatasync", "write"):
+        monkeypatch.setattr(os, name, counted(name, getattr(os, name)))
 
-    def fill(at):
+    def fill(at, *calls):
         left[0] = at
+        counted_calls.clear()
+        counted_calls.update(calls)
 
     return fill
 
 
-@pytest.mark.parametrize("at", [3, 4, 5, 7, 9, 12, 15, 18, 22])
+@pytest.mark.parametrize("at", [4, 5, 7, 9, 12, 15, 18, 22])
 def test_a_disk_that_is_full_at_any_write(lab, undisturbed, told, full, at):
-    full(at)
+    full(at, "fsync", "fdatasync")
     first = lab.run()
     full(None)
     assert first.outcome.exit_code == 3
     assert first.outcome.error.code == "storage"
     assert "disk is full" in first.outcome.error.hint
     assert not list(lab.home.rglob(".*.tmp"))
+    outcome, _ = lab.resume(first.run_id)
+    assert told(outcome) == told(undisturbed.outcome)
+
+
+@pytest.mark.parametrize("at", [*range(4, 12), 14, 17, 21, 26])
+def test_a_disk_that_takes_no_more_lines_at_any_of_them(lab, undisturbed, told, full, at):
+    """Starts of units are written by the workers; their errors are told like any other."""
+    full(at, "write")
+    first = lab.run()
+    full(None)
+    assert first.outcome.exit_code == 3
+    assert first.outcome.error.code == "storage"
+    assert "UNIT_FAILED" not in {e.event_type for e in lab.events(first.run_id)}
     outcome, _ = lab.resume(first.run_id)
     assert told(outcome) == told(undisturbed.outcome)
 
@@ -68,7 +83,7 @@ class Trace:
     """Every write, sync, rename and removal below a folder, in order."""
 
     def __init__(self, root, monkeypatch):
-        self.root, self.steps, self.names = root, [], {}
+        self.root, self.steps, self.names, self.opened = root, [], {}, {}
         for name in ("open", "write", "ftruncate", "fsync", "fdatasync", "rename", "replace", "unlink"):
             monkeypatch.setattr(os, name, getattr(self, name)(getattr(os, name)))
         monkeypatch.setattr(os, "mkdir", self.mkdir(os.mkdir))
@@ -81,6 +96,7 @@ class Trace:
         def call(path, flags, mode=0o777, **more):
             descriptor = real(path, flags, mode, **more)
             inner = None if more else self._inner(path)
+            self.opened[descriptor] = inner
             self.names[descriptor] = inner if flags & (os.O_WRONLY | os.O_RDWR) else None
             if inner and flags & os.O_CREAT:
                 self.steps.append(("create", inner))
@@ -106,7 +122,12 @@ class Trace:
         return call
 
     def fsync(self, real):
-        return real
+        def call(descriptor):
+            real(descriptor)
+            if inner := self.opened.get(descriptor):
+                self.steps.append(("sync", inner))
+
+        return call
 
     fdatasync = fsync
 
@@ -135,7 +156,7 @@ class Trace:
         return real
 
     def replay(self, steps, root):
-        for kind, inner, *rest in steps:
+        for kind, inner, *rest in [step for step in steps if step[0] != "sync"]:
             path = root / inner
             path.parent.mkdir(parents=True, exist_ok=True)
             if kind == "create":
@@ -187,6 +208,50 @@ def test_every_prefix_of_the_writes_is_a_valid_state(lab, tmp_path):
     assert len(states) > 5
 
 
+def power_cuts(steps):
+    """After each sync of a file: what is on disk for sure. Nothing else is."""
+    written, renamed, there = {}, {}, {}
+    for kind, inner, *rest in steps:
+        if kind == "write":
+            written[inner] = written.get(inner, b"") + rest[0]
+        elif kind == "truncate":
+            written[inner] = written.get(inner, b"")[: rest[0]]
+        elif kind == "put" and isinstance(rest[0], bytes):
+            renamed[inner] = rest[0]
+        elif kind == "unlink":
+            there.pop(inner, None)
+        elif kind == "sync" and inner in written:
+            there[inner] = written[inner]
+            yield dict(there)
+        elif kind == "sync":
+            there |= {path: content for path, content in renamed.items() if path.parent == inner}
+
+
+def test_what_the_journal_says_outlives_a_power_cut(lab, tmp_path, undisturbed, told):
+    """Only what was synced is left: jobs' folders and unsynced lines are gone."""
+    with pytest.MonkeyPatch.context() as patch:
+        trace = Trace(lab.home, patch)
+        run = lab.run()
+    cuts = list(power_cuts(trace.steps))
+    assert len(cuts) > 20
+    experiment = (lab.home / "orchestra.yaml").read_bytes()
+    for number, there in enumerate(cuts):
+        home = tmp_path / f"cut{number}"
+        for inner, content in {**there, Path("orchestra.yaml"): experiment}.items():
+            (home / inner).parent.mkdir(parents=True, exist_ok=True)
+            (home / inner).write_bytes(content)
+        events = list(JournalReader(home / "reports" / "events" / f"{run.run_id}.jsonl"))
+        for event in events:
+            if event.event_type == "UNIT_DONE":
+                name = f"{event.payload['result']}.jsonl.gz"
+                assert (Home(home).units(run.run_id) / name).is_file()
+            if event.event_type == "PUBLISH_DONE":
+                assert [record["run_id"] for record in read_history(Home(home))] == [run.run_id]
+        if number % 12 == 3:
+            outcome, _ = type(lab)(home, lab.experiment).resume(run.run_id)
+            assert told(outcome) == told(undisturbed.outcome)
+
+
 def test_the_trace_is_whole(lab, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         trace = Trace(lab.home, patch)
@@ -194,6 +259,26 @@ def test_the_trace_is_whole(lab, tmp_path):
     trace.replay(trace.steps, tmp_path / "again")
     journal = tmp_path / "again" / "reports" / "events" / f"{run.run_id}.jsonl"
     assert journal.read_bytes() == lab.journal(run.run_id).read_bytes()
+
+
+def test_the_name_of_every_folder_is_on_disk(lab, tmp_path, monkeypatch):
+    """A file outlives a power cut only if the folders above it do."""
+    lab.home.mkdir()
+    made, synced, names = [], set(), {}
+    mkdir, fsync, opened = os.mkdir, os.fsync, os.open
+    monkeypatch.setattr(os, "mkdir", lambda path, *more: mkdir(path, *more) or made.append(Path(path)))
+    monkeypatch.setattr(os, "fsync", lambda one: synced.add(names.get(one)) or fsync(one))
+
+    def named(path, *more, **others):
+        descriptor = opened(path, *more, **others)
+        names[descriptor] = Path(os.fspath(path))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", named)
+    lab.run()
+    kept = [path for path in made if path.is_relative_to(tmp_path) and path.is_dir()]
+    assert len(kept) > 5
+    assert [path for path in kept if path.parent not in synced] == []
 
 
 # -- processes --------------------------------------------------------------------------------------

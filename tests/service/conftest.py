@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from orchestra_core.journal.lock import holder_of
+
 httpx = pytest.importorskip("httpx2")
 pytest.importorskip("fastapi")
 
@@ -96,10 +98,19 @@ class Served:
     def journal(self, run_id: str) -> list[dict[str, Any]]:
         return read_journal(self.home, run_id)
 
-    def worker(self, run_id: str) -> int:
-        """The process that carries the run."""
-        pid: int = self.journal(run_id)[0]["payload"]["pid"]
-        return pid
+    def worker(self, run_id: str) -> int | None:
+        """The process that carries the run, once there is one."""
+        return holder_of(self.home / "reports" / "events" / f"{run_id}.lock")
+
+    def order(self, run_id: str, name: str = "order.json") -> Path:
+        """A file of the run's order."""
+        return self.home / "reports" / "service" / run_id / name
+
+    def resume(self, run_id: str) -> Any:
+        return self.post("/orchestrate/resume", {"run_id": run_id})
+
+    def cancel(self, run_id: str) -> Any:
+        return self.post("/orchestrate/cancel", {"run_id": run_id})
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -134,6 +145,45 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield start
     for served in started:
         end_service(served)
+
+
+class Held:
+    """Holds the runs of services that are started with `environ`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environ = {"SERVICE_STUB_HOLD": str(folder)}
+
+    def __call__(self, what: str) -> None:
+        (self.folder / what).touch()
+
+    def pids(self, what: str) -> list[int]:
+        """The processes that are held there."""
+        return [int(file.suffix[1:]) for file in self.folder.glob(f"{what}.*")]
+
+    def release(self) -> None:
+        for file in self.folder.iterdir():
+            file.unlink()
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Held]:
+    """`held("starting")` or `held("asking")` stops every run there until `held.release()`."""
+    folder = tmp_path / "held"
+    folder.mkdir()
+    holding = Held(folder)
+    yield holding
+    holding.release()
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """What the condition gives, once that is something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise TimeoutError("it did not come to that")
 
 
 @pytest.fixture

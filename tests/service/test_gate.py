@@ -6,10 +6,11 @@ import asyncio
 import base64
 import itertools
 import json
+import resource
 import socket
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from orchestra_core.errors import UsageError
 from orchestra_core.service.app import create_app
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.reading import MAX_DEPTH, MAX_VALUES, check_json
+from orchestra_core.service.serving import MOST_CONNECTIONS
+
+from .conftest import until
 
 TOKEN = "a-token-of-some-length"  # noqa: S105
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -121,13 +125,14 @@ def test_large_bodies_are_refused_declared_or_not(served):
         (b'{"a":"\\ud800"}', "half a surrogate"),
         (b'{"a":"\\u0000"}', "NUL"),
         (b'{"\\udfff":1}', "half a surrogate"),
-        (b'{"a":' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b'{"a":' + b"9" * 5000 + b"}", "a number is too large"),
+        (b'{"a":' + b"9" * 400 + b"}", "a number is too large"),
         (b"\xff\xfe", "not UTF-8"),
         (b"[]", "expected a JSON object"),
         (b"", "not valid JSON"),
         (json.dumps({"a": [0] * (MAX_VALUES + 1)}).encode(), "more than 20000 values"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_json_that_cannot_be_read_safely(body, told):
     found = check_json(body)
@@ -220,34 +225,151 @@ def test_a_link_that_leaves_the_home_folder_is_not_followed(served, finished, tm
 
 
 def test_slow_clients_pin_nothing(serve):
-    """Heads and bodies that never end, beside a client that is served."""
+    """Heads, bodies and rests of bodies that never end, beside a client that is served."""
     served = serve()
     host, _, port = served.url.removeprefix("http://").partition(":")
     whole = head(served, "POST /orchestrate/run HTTP/1.1", "Content-Type: application/json",
                  "Content-Length: 100")  # fmt: skip
+    own, length = f"Host: {host}:{port}\r\n", "Content-Length: 1000000\r\n\r\n"
+    unread = {
+        "a wrong host": f"GET / HTTP/1.1\r\nHost: evil\r\n{length}",
+        "a wrong type": f"POST /orchestrate/run HTTP/1.1\r\n{own}{length}",
+        "a body of GET": f"GET /healthz HTTP/1.1\r\n{own}{length}",
+        "chunks": f"GET /healthz HTTP/1.1\r\n{own}Transfer-Encoding: chunked\r\n\r\nFFFFF\r\n",
+    }
+    slow = {"nothing": b"", "half a head": b"GET / HTTP/1.1\r\nX: ", "half a body": whole + b"{"}
+    slow |= {name: text.encode() for name, text in unread.items()}
 
-    async def connect(data: bytes):
+    async def trickle(data: bytes) -> bytes:
+        """What is answered; returns once the connection is closed."""
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(data)
-        return reader, writer
-
-    async def slow() -> list[bytes]:
-        started = time.monotonic()
-        partial = [b"", b"GET / HTTP/1.1\r\nX: ", whole + b"{"]
-        open_ = [await connect(data) for data in partial * 60]
-        for _ in range(20):
-            answer = await asyncio.to_thread(served.get, "/readyz")
-            assert answer.status_code == 200
-        answers = [await asyncio.wait_for(reader.read(), 20) for reader, _ in open_]
-        assert time.monotonic() - started < 20
-        for _, writer in open_:
+        answer = asyncio.create_task(reader.read())
+        while not answer.done() and data:
+            writer.write(b"a" if len(data) > 30 else b"")
+            with suppress(OSError):
+                await writer.drain()
+            await asyncio.wait([answer], timeout=0.5)
+        with suppress(OSError):
+            found = await answer
             writer.close()
-        return answers
+            return found
+        return b"(reset)"
 
-    answers = asyncio.run(slow())
-    assert set(answers[0::3]) | set(answers[1::3]) == {b""}  # cut off
-    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers[2::3])
+    async def all_of_them() -> dict[str, list[bytes]]:
+        gathered = {n: asyncio.gather(*(trickle(data) for _ in range(25))) for n, data in slow.items()}
+        for _ in range(20):
+            assert (await asyncio.to_thread(served.get, "/readyz")).status_code == 200
+        return {name: await answers for name, answers in gathered.items()}
+
+    answers = asyncio.run(all_of_them())  # the test's own limit ends what does not end
+    assert set(answers["nothing"]) | set(answers["half a head"]) == {b""}  # cut off
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers["half a body"])
     assert served.get("/healthz").status_code == 200
+
+
+def test_more_connections_than_are_taken(serve):
+    """Those who wait for nothing make room; when all are at work, the next one is told."""
+    served = serve()
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    at_work = head(served, "POST /orchestrate/run HTTP/1.1", "Content-Type: application/json",
+                   "Content-Length: 100")  # fmt: skip
+    refused = b"GET / HTTP/1.1\r\nHost: evil\r\nContent-Length: 100\r\n\r\n"
+
+    async def answer_among(data: bytes) -> bytes:
+        opened = []
+        for _ in range(MOST_CONNECTIONS + 1):
+            opened.append(await asyncio.open_connection(host, int(port)))  # noqa: PERF401 - see E501
+        for _, writer in opened:
+            writer.write(data)
+        await asyncio.sleep(1)  # the service has read them
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head(served, "GET /healthz HTTP/1.1"))
+        answer = await reader.read()
+        for _, each in (*opened, (reader, writer)):
+            each.close()
+        return answer
+
+    for idle in (b"", refused):
+        assert asyncio.run(answer_among(idle)).startswith(b"HTTP/1.1 200 ")
+    top, _, body = asyncio.run(answer_among(at_work)).partition(b"\r\n\r\n")
+    assert top.startswith(b"HTTP/1.1 503 "), top
+    assert b"application/problem+json" in top
+    assert b"nosniff" in top
+    assert json.loads(body)["code"] == "crowded"
+    until(lambda: served.get("/healthz").status_code == 200)
+    assert 'status="503"' in served.get("/metrics").text
+
+
+NO_HTTP = [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\r\n\r\n"]
+
+
+@pytest.mark.parametrize("request_", NO_HTTP)
+def test_what_is_no_http_is_a_problem_too(request_, served):
+    top, _, body = raw(served, request_).partition(b"\r\n\r\n")
+    assert top.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in top
+    assert b"nosniff" in top
+    assert json.loads(body)["hint"]
+
+
+@pytest.mark.parametrize("more", [(), ("Content-Type: application/json",)], ids=["refused", "read"])
+def test_a_body_that_ends_in_nonsense_leaves_no_trace(more, served):
+    lines = head(served, "POST /orchestrate/run HTTP/1.1", "Transfer-Encoding: chunked", *more)
+    top = raw(served, lines + b"nonsense\r\n\r\n")
+    assert top.startswith(b"HTTP/1.1 400 ")
+    assert served.get("/healthz").status_code == 200
+    assert "Traceback" not in served.log.read_text()
+
+
+PATHS = [
+    "/",
+    "/runs/{run_id}",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/static/page.js",
+    "/orchestrate/runs",
+    "/orchestrate/status?run_id={run_id}",
+    "/orchestrate/events?run_id={run_id}",
+    "/orchestrate/artifacts/{run_id}/reports/events/{run_id}.jsonl",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_head_answers_as_get_without_the_body(path, served, finished):
+    path = path.format(run_id=finished)
+    found, asked = served.client.head(path), served.get(path)
+    assert (found.status_code, found.content) == (200, b"")
+    assert found.headers["content-type"] == asked.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    "ranges", ["bytes=abc", "bytes=9999999-", "lines=0-1", "bytes=5-1", "bytes=0-4"]
+)
+def test_artifacts_are_served_whole(ranges, served, finished):
+    url = f"/orchestrate/artifacts/{finished}/reports/events/{finished}.jsonl"
+    answer = served.client.get(url, headers={"Range": ranges})
+    assert (answer.status_code, answer.content) == (200, served.get(url).content)
+
+
+@pytest.mark.parametrize("path", ["/orchestrate/plugins", "/orchestrate/runs", "/"])
+def test_another_sites_page_may_link_and_not_fetch(path, served):
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    assert served.client.get(path, headers=headers).json()["code"] == "origin"
+    link = {**headers, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert served.client.get(path, headers=link).status_code == 200
+    frame = {**headers, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+    assert served.client.get(path, headers=frame).status_code == 403
+
+
+@pytest.mark.parametrize("charset", ["latin1", "utf-16", "utf-8; charset=latin1"])
+def test_bodies_are_utf_8(charset, served):
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    answer = served.client.post("/orchestrate/cancel", content=b'{"run_id":"x"}', headers=headers)
+    assert answer.status_code == 415
 
 
 @pytest.fixture
@@ -328,9 +450,25 @@ def test_every_operation_is_described(guarded):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "tuner.example", ""])  # noqa: S104
 def test_no_listening_elsewhere_without_a_token(host, tmp_path):
+    hosts = ("tuner.example:8001",)
     with pytest.raises(UsageError, match="no token is set"):
-        ServiceOptions(home=Home(tmp_path), host=host)
-    assert ServiceOptions(home=Home(tmp_path), host=host, token=TOKEN)
+        ServiceOptions(home=Home(tmp_path), host=host, allowed_hosts=hosts)
+    assert ServiceOptions(home=Home(tmp_path), host=host, token=TOKEN, allowed_hosts=hosts)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
+def test_every_address_needs_a_name_to_answer_under(host, tmp_path):
+    with pytest.raises(UsageError, match="no name to answer under"):
+        ServiceOptions(home=Home(tmp_path), host=host, token=TOKEN)
+    hosts = ("a.example:80",)
+    named = ServiceOptions(home=Home(tmp_path), host=host, token=TOKEN, allowed_hosts=hosts)
+    assert named.address(80) == "http://a.example:80"
+
+
+@pytest.mark.parametrize("host", ["http://foo", "foo/bar", "a b", "", "foo:port", "user@foo"])
+def test_a_host_is_a_name_with_a_port(host, tmp_path):
+    with pytest.raises(UsageError, match="is not a host"):
+        ServiceOptions(home=Home(tmp_path), allowed_hosts=(host,))
 
 
 @pytest.mark.parametrize("token", ["short", "with space in it all", "umläute-umläute-umläute", ""])

@@ -13,14 +13,18 @@ from orchestra_core.artifacts import Home
 from orchestra_core.errors import ExperimentError
 from orchestra_core.experiment import Collection, Experiment
 from orchestra_core.journal.events import EventType
+from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.state import fold
 from orchestra_core.layers import Layers, build_experiment
+from orchestra_core.service import service as service_module
 from orchestra_core.service.asking import PRESETS, base_layers, patches
-from orchestra_core.service.errors import Forbidden
+from orchestra_core.service.errors import Forbidden, RunUnreadable
 from orchestra_core.service.following import KEPT_EVENTS, Followers
 from orchestra_core.service.models import RunBody
-from orchestra_core.service.orders import Order, OrderBook, identity_of
+from orchestra_core.service.options import ServiceOptions
+from orchestra_core.service.orders import MOST_KEYS, Order, OrderBook, Orders, body_hash, request_hash
+from orchestra_core.service.service import Service
 
 OWN = Experiment(
     dataset="mini",
@@ -107,24 +111,23 @@ def test_a_whole_experiment_keeps_the_services_own_sections():
     assert base_layers(hostile, own, trusted=True).values == hostile.experiment
 
 
-def test_the_same_request_has_the_same_identity():
+def test_the_same_request_has_the_same_hash():
     one, other = RunBody(mode="grid"), RunBody(mode="grid", again=True)
-    assert identity_of(one, "h") == identity_of(other, "h")
-    assert identity_of(one, "h") != identity_of(one, "i")
-    assert identity_of(one, "h") != identity_of(RunBody(mode="smoke"), "h")
+    assert request_hash(one) == request_hash(other) != request_hash(RunBody(mode="smoke"))
+    assert body_hash(one) != body_hash(other)
 
 
 def order(run_id="a-1"):
     return Order(
-        run_id=run_id, created_at="2026-01-01T00:00:00.000Z", mode="full", until=None, body={},
-        identity="i", plan_hash="p", requests=1,
+        run_id=run_id, name="a", created_at="2026-01-01T00:00:00.000Z", mode="full", until=None,
+        request="r", plan_hash="p", requests=1,
     )  # fmt: skip
 
 
 def test_orders_outlive_damage(tmp_path):
     book = OrderBook(Home(tmp_path))
-    book.add(order("a-1"), {"name": "x"})
-    book.add(order("a-2"), {"name": "x"})
+    book.add(order("a-1"), RunBody(), {"name": "x"})
+    book.add(order("a-2"), RunBody(), {"name": "x"})
     (tmp_path / "reports/service/a-1/order.json").write_text("{")
     assert [found.run_id for found in book.load()] == ["a-2"]
 
@@ -140,7 +143,7 @@ def test_orders_outlive_damage(tmp_path):
 )
 def test_why_a_worker_never_began(output, told, tmp_path):
     book = OrderBook(Home(tmp_path))
-    book.add(order(), {})
+    book.add(order(), RunBody(), {})
     book.output("a-1").write_text(output)
     assert book.refusal("a-1", 1)["msg"].startswith(told)
 
@@ -211,3 +214,84 @@ def test_a_journal_that_was_replaced_is_read_anew(tmp_path):
         assert (follower.last_seq, follower.state.retries) == (3, 3)
 
     asyncio.run(read())
+
+
+def test_places_of_watchers_are_not_kept_for_ever(tmp_path):
+    home = Home(tmp_path)
+    write(home, 900)
+
+    async def watch():
+        follower = await Followers(home).of("r")
+        for after in range(2000):
+            follower.batch(after)
+        assert len(follower._encoded) <= 8
+        assert follower.batch(5000) == (b"", 5000)
+
+    asyncio.run(watch())
+
+
+def test_an_event_that_cannot_be_taken_in_is_told_every_time(tmp_path):
+    home = Home(tmp_path)
+    write(home, 3)
+    writer = JournalWriter(home.journal("r"), "r")
+    writer.append_all([(EventType.JOB_DONE, {"no": "job_id"}), (EventType.RETRY, {})])
+    writer.close()
+
+    async def read():
+        followers = Followers(home)
+        for _ in range(3):
+            with pytest.raises(RunUnreadable, match="what this version cannot read"):
+                await followers.of("r")
+
+    asyncio.run(read())
+
+
+def test_watchers_of_a_run_that_is_removed_are_let_go(tmp_path):
+    home = Home(tmp_path)
+    write(home, 3)
+
+    async def watch():
+        service = Service(ServiceOptions(home=home))
+        lock = RunLock(home.lock("r"))
+        events = service.streams.response("r", 0).body_iterator
+        assert b"id: 3" in await anext(events)
+        home.journal("r").unlink()
+        lock.release()
+        assert b"event: end" in await asyncio.wait_for(anext(events), 30)
+        await events.aclose()
+
+    asyncio.run(watch())
+
+
+def test_a_status_is_made_again_only_when_something_changed(tmp_path, monkeypatch):
+    made = []
+    view = service_module.status_view
+    monkeypatch.setattr(service_module, "status_view", lambda *seen: made.append(1) or view(*seen))
+
+    async def ask():
+        service = Service(ServiceOptions(home=Home(tmp_path)))
+        service.book.add(order("r"), RunBody(), {})
+        service.pool.orders.put(order("r"))
+        for _ in range(3):
+            await service.status("r")
+        assert len(made) == 1
+        await service.pool.update(
+            order("r"), refused={"type": "x", "msg": "m", "hint": "", "details": {}}
+        )
+        assert json.loads(await service.status("r"))["error"]["type"] == "x"
+        assert len(made) == 2
+
+    asyncio.run(ask())
+
+
+def test_keys_are_found_and_bounded():
+    orders, kept = Orders(), order()
+    for number in range(MOST_KEYS + 5):
+        kept = kept.with_key(str(number), "hash")
+    orders.put(kept)
+    assert len(kept.keys) == MOST_KEYS
+    assert orders.with_key(str(MOST_KEYS)) is kept
+    orders.drop("a-1")
+    orders.drop("a-1")
+    assert orders.with_key(str(MOST_KEYS)) is None
+    assert orders.of_request("r") == []

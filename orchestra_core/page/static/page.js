@@ -1,34 +1,15 @@
 "use strict";
-// The run page and the form. No framework; every text goes in as text, never as HTML, except the
-// sections that this service itself has rendered.
+// The chart and the jobs of a run, in the service and in the file by itself. No framework; every text
+// goes in as text, never as HTML.
 (() => {
+  const REACH = 26; // So many pixels from a mark still point at it,
+  const SAME = 6; // and marks so close to it lie at the same place.
   const byId = (id) => document.getElementById(id);
   const make = (name, text, attributes = {}) => {
     const element = document.createElement(name);
     if (text !== undefined && text !== null) element.textContent = String(text);
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
     return element;
-  };
-  const post = async (path, body) => {
-    const answer = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    return { ok: answer.ok, status: answer.status, content: await answer.json() };
-  };
-  const trouble = (place, content) => {
-    const note = make("div", null, { class: "note bad", role: "alert" });
-    note.append(make("strong", content.message || "That did not work."));
-    if (content.hint) note.append(make("br"), content.hint);
-    place.replaceChildren(note);
-  };
-  const shown = (name, value) => {
-    if (value === null || value === undefined) return "–";
-    if (name.endsWith("_ms")) return `${Number(value.toPrecision(3))} ms`;
-    if (name.startsWith("cost")) return `$${value.toPrecision(3)}`;
-    if (name === "count" || name === "failures") return String(value);
-    return value.toFixed(4);
   };
   const facts = (pairs, kind = "facts") => {
     const list = make("dl", null, { class: kind });
@@ -39,48 +20,84 @@
     }
     return list;
   };
+  window.orchestra = { byId, make, facts };
 
-  // One run.
   const run = byId("run");
+  if (!run) return;
+  const tip = byId("tip");
+  const dialog = byId("job");
   let rows = new Map();
-  const readRows = () => {
-    const data = byId("rows");
-    rows = new Map(data ? JSON.parse(data.textContent).map((row) => [row.config_id, row]) : []);
-  };
-  const summary = (row) => {
-    const lines = [row.config_id];
-    lines.push(Object.entries(row.parameters).map(([k, v]) => `${k} ${v}`).join(" · "));
-    lines.push(Object.entries(row.metrics).filter(([, v]) => v !== null)
-      .map(([k, v]) => `${k} ${shown(k, v)}`).join(" · "));
-    if (row.dropped !== null) lines.push(`left the race in rung ${row.dropped + 1} (${row.drop})`);
+  const marksIn = (place) => [...place.querySelectorAll(".mark")];
+  const markOf = (target) => (target.closest ? target.closest(".mark") : null);
+  const name = (mark) => mark.dataset.config;
+
+  // What a mark says.
+  let pointed = [];
+  const told = (mark) => {
+    const row = rows.get(name(mark));
+    const lines = [name(mark)];
+    if (row) lines.push(Object.entries(row.parameters).map(([k, v]) => `${k} ${v}`).join(" · "));
+    lines.push(mark.getAttribute("aria-label").slice(name(mark).length).replace(/^(, |: )/, ""));
+    if (row && row.left) lines.push(`left the race in ${row.left}`);
     return lines.filter(Boolean).join("\n");
   };
-  const tip = byId("tip");
-  const showTip = (mark) => {
-    const row = rows.get(mark.dataset.config);
-    if (!row || !tip) return;
-    tip.textContent = summary(row);
-    tip.hidden = false;
-    const at = mark.getBoundingClientRect();
+  const place = () => {
+    if (!pointed.length || !pointed[0].isConnected) { hide(); return; }
+    const at = pointed[0].getBoundingClientRect();
     const size = tip.getBoundingClientRect();
-    const left = Math.min(Math.max(8, at.left + 14), window.innerWidth - size.width - 8);
     const above = at.top - size.height - 10;
-    tip.style.left = `${left}px`;
+    tip.style.left = `${Math.max(8, Math.min(at.left + 14, window.innerWidth - size.width - 8))}px`;
     tip.style.top = `${above > 8 ? above : at.bottom + 10}px`;
   };
-  const hideTip = () => { if (tip) tip.hidden = true; };
-  const openJob = (name) => {
-    const row = rows.get(name);
-    const dialog = byId("job");
-    if (!row || !dialog) return false;
-    byId("job-title").textContent = name;
+  const show = (marks) => {
+    for (const mark of pointed) mark.classList.remove("chosen");
+    pointed = marks;
+    for (const mark of marks) mark.classList.add("chosen");
+    const more = marks.length - 1;
+    const names = [...new Set(marks.slice(1).map(name))].slice(0, 8);
+    tip.textContent = told(marks[0])
+      + (more ? `\n\n${more} more at this place; click to choose:\n${names.join("\n")}` : "");
+    tip.hidden = false;
+    place();
+  };
+  const hide = () => {
+    for (const mark of pointed) mark.classList.remove("chosen");
+    pointed = [];
+    tip.hidden = true;
+  };
+  // The marks at the one that is nearest to the pointer, the nearest first; those beneath others too.
+  const at = (event) => {
+    const chart = event.target.closest ? event.target.closest("svg.chart") : null;
+    if (!chart) return [];
+    const found = marksIn(chart).map((mark) => {
+      const box = mark.getBoundingClientRect();
+      return { mark, x: box.left + box.width / 2, y: box.top + box.height / 2 };
+    });
+    const from = (x, y) => (one) => Math.hypot(one.x - x, one.y - y);
+    const near = from(event.clientX, event.clientY);
+    const over = markOf(event.target);
+    const nearest = found.find((one) => one.mark === over)
+      || found.reduce((best, one) => (best && near(best) <= near(one) ? best : one), null);
+    if (!nearest || near(nearest) > REACH) return [];
+    const apart = from(nearest.x, nearest.y);
+    const others = found.filter((one) => one !== nearest && apart(one) <= SAME);
+    return [nearest, ...others.sort((a, b) => near(a) - near(b))].map((one) => one.mark);
+  };
+
+  // The dialog.
+  const open = () => {
+    hide();
+    if (!dialog.open) dialog.showModal();
+  };
+  const openJob = (config) => {
+    const row = rows.get(config);
+    if (!row) return false;
+    byId("job-title").textContent = config;
     const body = byId("job-body");
     body.replaceChildren(facts(Object.entries(row.parameters)));
-    if (row.dropped !== null) body.append(make("p", `Left the race in rung ${row.dropped + 1}: ${row.drop}.`));
+    if (row.left) body.append(make("p", `Left the race in ${row.left}.`));
     for (const job of row.jobs) {
-      body.append(make("h3", `${job.stage} · ${job.status}`));
-      body.append(facts(Object.entries(job.metrics).filter(([, v]) => v !== null)
-        .map(([k, v]) => [k, shown(k, v)])));
+      body.append(make("h3", `${job.stage} · ${job.status}`), facts(Object.entries(job.figures)));
       for (const [reason, count] of Object.entries(job.failures)) body.append(make("p", `${reason}: ${count}`));
       const files = make("p");
       for (const [file, link] of Object.entries(job.files)) {
@@ -89,208 +106,76 @@
       body.append(files);
     }
     if (!row.jobs.length) body.append(make("p", "No job of it is finished yet.", { class: "quiet" }));
-    hideTip();
-    if (!dialog.open) dialog.showModal();
+    open();
     return true;
   };
-  const walk = (mark, step) => {
-    const marks = [...document.querySelectorAll(".mark")].sort((a, b) => a.dataset.x - b.dataset.x);
-    const next = marks[marks.indexOf(mark) + step];
-    if (next) focusMark(marks, next);
+  const openPlace = (configs) => {
+    byId("job-title").textContent = `${configs.length} configurations at this place`;
+    const list = make("ul", null, { class: "plain" });
+    for (const config of configs) {
+      const item = make("li");
+      item.append(make("button", config, { type: "button", class: "mono", "data-config": config }));
+      list.append(item);
+    }
+    byId("job-body").replaceChildren(list);
+    open();
   };
-  const focusMark = (marks, chosen) => {
+
+  // The keyboard: one stop for the Tab key; from there the marks are walked by latency or by quality.
+  const stop = (marks, chosen) => {
     for (const mark of marks) mark.setAttribute("tabindex", mark === chosen ? "0" : "-1");
-    chosen.focus();
   };
-  const prepareMarks = () => {
-    // One stop for the Tab key; the arrow keys walk from there.
-    const marks = [...document.querySelectorAll(".mark")];
-    const first = document.querySelector(".mark.winner, .mark.challenger, .mark.baseline") || marks[0];
-    for (const mark of marks) mark.setAttribute("tabindex", mark === first ? "0" : "-1");
+  const byLatency = (a, b) => a.dataset.x - b.dataset.x || b.dataset.y - a.dataset.y;
+  const byQuality = (a, b) => b.dataset.y - a.dataset.y || a.dataset.x - b.dataset.x;
+  const KEYS = {
+    ArrowRight: [byLatency, (i) => i + 1], ArrowLeft: [byLatency, (i) => i - 1],
+    ArrowUp: [byQuality, (i) => i + 1], ArrowDown: [byQuality, (i) => i - 1],
+    Home: [byLatency, () => 0], End: [byLatency, (_i, count) => count - 1],
   };
-  const markOf = (target) => (target.closest ? target.closest(".mark") : null);
-
-  if (run) {
-    readRows();
-    prepareMarks();
-    run.addEventListener("pointerover", (event) => { const mark = markOf(event.target); if (mark) showTip(mark); });
-    run.addEventListener("pointerout", (event) => { if (markOf(event.target)) hideTip(); });
-    run.addEventListener("focusin", (event) => { const mark = markOf(event.target); if (mark) showTip(mark); });
-    run.addEventListener("focusout", (event) => { if (markOf(event.target)) hideTip(); });
-    run.addEventListener("keydown", (event) => {
-      const mark = markOf(event.target);
-      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
-      if (mark && step) { event.preventDefault(); walk(mark, step); }
-      if (mark && event.key === "Escape") hideTip();
-    });
-    run.addEventListener("click", (event) => {
-      const link = event.target.closest("[data-config]");
-      if (link && openJob(link.dataset.config)) event.preventDefault();
-      const button = event.target.closest("[data-do]");
-      if (button) act(button);
-    });
-  }
-  const act = async (button) => {
-    button.disabled = true;
-    const told = button.parentElement.querySelector("[data-told]");
-    try {
-      const answer = await post(`/orchestrate/${button.dataset.do}`, { run_id: run.dataset.run });
-      if (answer.ok) window.setTimeout(() => window.location.reload(), 700);
-      else { trouble(told, answer.content); button.disabled = false; }
-    } catch (error) {
-      trouble(told, { message: "The service does not answer." });
-      button.disabled = false;
-    }
+  const walk = (mark, key) => {
+    const [order, step] = KEYS[key];
+    const marks = marksIn(run).sort(order);
+    const next = marks[step(marks.indexOf(mark), marks.length)];
+    if (!next) return;
+    stop(marks, next);
+    next.focus();
   };
 
-  // Live: any event makes the service's own rendering of the sections come anew, at most every 700 ms.
-  const keepOpen = () => new Set([...run.querySelectorAll("details[open]")].map((d) => d.id));
-  const take = (html) => {
-    const incoming = document.createElement("template");
-    incoming.innerHTML = html;
-    const known = new Map([...run.querySelectorAll(":scope > section")].map((s) => [s.id, s]));
-    const open = keepOpen();
-    const focused = document.activeElement;
-    const config = focused && focused.dataset ? focused.dataset.config : undefined;
-    const within = focused && focused.closest ? focused.closest("section") : null;
-    let before = null;
-    for (const section of [...incoming.content.children]) {
-      const old = known.get(section.id);
-      known.delete(section.id);
-      for (const details of section.querySelectorAll("details")) {
-        if (open.has(details.id)) details.open = true;
-      }
-      if (old && old.dataset.was === section.innerHTML) { before = old; continue; }
-      const was = section.innerHTML;
-      if (old) old.replaceWith(section);
-      else if (before) before.after(section);
-      else run.prepend(section);
-      section.dataset.was = was;
-      before = section;
-    }
-    for (const gone of known.values()) gone.remove();
-    readRows();
-    prepareMarks();
-    if (config && within && !document.contains(focused)) {
-      const again = document.querySelector(`#${within.id} [data-config="${CSS.escape(config)}"]`);
-      if (again) again.focus();
-    }
+  // What the sections hold, as they are now.
+  const read = () => {
+    const data = byId("rows");
+    rows = new Map(data ? JSON.parse(data.textContent).map((row) => [row.config_id, row]) : []);
+    const marks = marksIn(run);
+    const held = marks.find((mark) => mark === document.activeElement || mark.getAttribute("tabindex") === "0");
+    stop(marks, held || run.querySelector(".mark.winner, .mark.challenger, .mark.baseline") || marks[0]);
+    if (pointed.length) pointed.every((mark) => mark.isConnected) ? show(pointed) : hide();
   };
-  const follow = () => {
-    const told = byId("connection");
-    let timer = 0;
-    let busy = false;
-    let ended = false;
-    const refresh = async () => {
-      timer = 0;
-      if (busy) { later(); return; }
-      busy = true;
-      try {
-        const answer = await fetch(`/runs/${encodeURIComponent(run.dataset.run)}/live`);
-        if (answer.ok) take(await answer.text());
-      } catch (error) {
-        told.textContent = "The service does not answer; trying again.";
-      }
-      busy = false;
-    };
-    const later = () => { if (!timer) timer = window.setTimeout(refresh, ended ? 0 : 700); };
-    const query = `run_id=${encodeURIComponent(run.dataset.run)}&after=${run.dataset.seq}`;
-    const source = new EventSource(`/orchestrate/events?${query}`);
-    source.onopen = () => { told.textContent = "Live."; later(); };
-    source.onmessage = later;
-    source.onerror = () => { if (!ended) told.textContent = "The connection is lost; trying again."; };
-    source.addEventListener("end", () => {
-      ended = true;
-      source.close();
-      told.textContent = "The run has ended.";
-      window.clearTimeout(timer);
-      timer = 0;
-      refresh();
-    });
-  };
-  if (run && run.dataset.live === "yes" && byId("connection")) follow();
-
-  // The form.
-  const form = byId("start");
-  const value = (text) => {
-    const trimmed = text.trim();
-    if (trimmed === "true" || trimmed === "false") return trimmed === "true";
-    return trimmed !== "" && Number.isFinite(Number(trimmed)) ? Number(trimmed) : trimmed;
-  };
-  const bodyOf = () => {
-    const body = { overrides: {} };
-    for (const field of form.elements) {
-      if (!field.name || (field.type === "checkbox" ? !field.checked : !field.value.trim())) continue;
-      if (field.type === "checkbox") body[field.name] = true;
-      else if (field.tagName === "SELECT") body[field.name] = field.value;
-      else if ("list" in field.dataset) body.overrides[field.name] = field.value.split(",").map(value);
-      else body.overrides[field.name] = value(field.value);
-    }
-    return body;
-  };
-  const duration = (seconds) => (seconds < 90 ? `${Math.max(1, Math.round(seconds))} s`
-    : `${Math.round(seconds / 60)} min`);
-  const showPlan = (content) => {
-    const place = byId("plan");
-    const table = make("table");
-    const head = make("tr");
-    for (const name of ["stage", "configurations", "queries per rung", "requests, at most"]) {
-      head.append(make("th", name, { scope: "col" }));
-    }
-    table.append(head);
-    for (const stage of content.plan.stages) {
-      const row = make("tr");
-      row.append(make("th", stage.name, { scope: "row" }));
-      row.append(make("td", stage.config_ids.length || ""));
-      row.append(make("td", stage.rungs.map((rung) => rung.length).join(", ")));
-      row.append(make("td", stage.requests.toLocaleString("en")));
-      table.append(row);
-    }
-    const scroll = make("div", null, { class: "scroll", tabindex: "0", role: "region", "aria-label": "Stages of the plan" });
-    scroll.append(table);
-    const body = place.querySelector("div");
-    body.replaceChildren(
-      facts([["Data", content.plan.dataset], ["Configurations", content.plan.configurations.length],
-        ["Requests, at most", content.requests.toLocaleString("en")],
-        ["Time, about", `${duration(content.estimated_seconds)} (${content.estimate_basis})`],
-        ["Plan", content.plan_hash.slice(0, 12)]]),
-      scroll,
-    );
-    for (const ruling of content.rulings.filter((r) => r.kind !== "allow")) {
-      body.append(make("p", `${ruling.kind} by ${ruling.plugin} (${ruling.rule}): ${ruling.reason}`));
-    }
-    const list = make("details");
-    list.append(make("summary", `${content.plan.configurations.length} configurations`));
-    list.append(make("p", content.plan.configurations.map((c) => c.config_id).join("  "), { class: "mono chips" }));
-    body.append(list);
-    place.hidden = false;
-    place.focus();
-  };
-  if (form) {
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const dry = !event.submitter || event.submitter.value === "dry";
-      const told = byId("told");
-      const buttons = form.querySelectorAll("button");
-      for (const button of buttons) button.disabled = true;
-      told.textContent = dry ? "Planning …" : "Starting …";
-      try {
-        const answer = await post("/orchestrate/run", { ...bodyOf(), dry_run: dry });
-        if (!answer.ok) trouble(told, answer.content);
-        else if (dry) { told.textContent = "Nothing was sent."; showPlan(answer.content); }
-        else window.location.assign(`/runs/${encodeURIComponent(answer.content.run_id)}`);
-      } catch (error) {
-        trouble(told, { message: "The service does not answer.", hint: "Is it still running?" });
-      }
-      for (const button of buttons) button.disabled = false;
-    });
-    const table = byId("runs").tBodies[0];
-    window.setInterval(async () => {
-      if (document.hidden || table.contains(document.activeElement)) return;
-      try {
-        const answer = await fetch("/runs");
-        if (answer.ok) table.innerHTML = await answer.text();
-      } catch (error) { /* the next time, perhaps */ }
-    }, 3000);
-  }
+  read();
+  run.addEventListener("orchestra:refreshed", read);
+  run.addEventListener("pointermove", (event) => {
+    const marks = at(event);
+    if (marks.length) show(marks);
+    else if (pointed.length && !pointed.includes(document.activeElement)) hide();
+  });
+  run.addEventListener("pointerleave", hide);
+  run.addEventListener("focusin", (event) => { const mark = markOf(event.target); if (mark) show([mark]); });
+  run.addEventListener("focusout", (event) => { if (markOf(event.target)) hide(); });
+  run.addEventListener("keydown", (event) => {
+    const mark = markOf(event.target);
+    if (mark && event.key in KEYS) { event.preventDefault(); walk(mark, event.key); }
+    if (mark && event.key === "Escape") hide();
+  });
+  run.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-config]");
+    const marks = event.detail ? at(event) : []; // none: a key was pressed
+    const configs = [...new Set(marks.map(name))];
+    if (configs.length > 1) { openPlace(configs); event.preventDefault(); }
+    else if ((link || marks.length) && openJob(link ? link.dataset.config : configs[0])) event.preventDefault();
+  });
+  dialog.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-config]");
+    if (button) { openJob(button.dataset.config); byId("job-title").focus(); }
+  });
+  window.addEventListener("scroll", () => { if (!tip.hidden) place(); }, { passive: true, capture: true });
+  window.addEventListener("resize", () => { if (!tip.hidden) place(); });
 })();

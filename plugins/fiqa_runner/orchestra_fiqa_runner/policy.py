@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from orchestra_core.errors import ExperimentError, TargetError
+from orchestra_core.errors import ExperimentError, TargetError, UsageError
 from orchestra_core.payloads import PolicyReceipt
 from orchestra_fiqa_runner.http.template import Filling
 from orchestra_fiqa_runner.policy_places import FilePlace, Found, ServicePlace
@@ -42,20 +42,21 @@ def apply(request: PolicyRequest) -> PolicyReceipt | None:
         if before == wanted:
             undo = request.intended if (request.intended or {}).get("place") == place.name else None
             told = f"{place.name}: {winner.config_id} is in force already"
-            return PolicyReceipt(True, told, undo or {}, changed=False)
+            return PolicyReceipt(True, told, undo or {}, changed=False, place=place.name)
         undo = {"place": place.name, "there": before.there, "previous": before.value}
         request.intend(undo)
         place.write(wanted.value)
         verified = place.read() == wanted
         told = f"{place.name}: {winner.config_id}" if verified else f"{place.name} holds something else"
-        return PolicyReceipt(verified, told, undo)
+        put = {"put": wanted.value} if verified else {}
+        return PolicyReceipt(verified, told, {**undo, **put}, place=place.name)
 
 
 def roll_back(intent: PolicyIntent) -> None:
     """Put back what stood there before, and read it back; nothing where nothing was changed.
 
     Raises TargetError where it is not there afterwards, ExperimentError where the settings now name
-    another place.
+    another place, UsageError where somebody has put something else there since.
     """
     section = section_of(intent)
     if not intent.undo or section is None:
@@ -70,8 +71,15 @@ def roll_back(intent: PolicyIntent) -> None:
                 where=WHERE,
                 hint="Set the place that it was applied at, and undo it again.",
             )
-        if place.read() == before:
+        there = place.read()
+        if there == before:
             return
+        if "put" in intent.undo and there != Found(True, intent.undo["put"]):
+            raise UsageError(
+                "another policy was put there since, and is left as it is",
+                where=place.name,
+                hint="Look at it; once it is gone, or ours is there again, ours can be undone.",
+            )
         if before.there:
             place.write(before.value)
         else:
@@ -104,7 +112,7 @@ def section_of(payload: PolicyPayload) -> PolicySettings | None:
 @contextmanager
 def _place(payload: PolicyPayload, section: PolicySettings, filling: Filling) -> Iterator[Place]:
     if section.file is not None:
-        yield FilePlace(payload.home / section.file, frozenset(section.body))
+        yield FilePlace(payload.home, section.file, frozenset(section.body))
         return
     door = payload.open_door()
     try:

@@ -51,12 +51,21 @@ class Place(Protocol):
 
 
 class FilePlace:
-    """A JSON file; its folder is made when it is missing. A link is followed."""
+    """A JSON file in the home folder; its own folder is made when it is missing."""
 
-    def __init__(self, path: Path, keys: frozenset[str]) -> None:
-        """`keys`: those of a policy; a file of anything else is left alone."""
-        self._path, self._keys = path.resolve(), keys
-        self.name = str(path)
+    def __init__(self, home: Path, file: str, keys: frozenset[str]) -> None:
+        """`keys`: those of a policy; a file of anything else is left alone.
+
+        Raises UsageError where links lead out of the home folder.
+        """
+        self._path, self._keys = (home / file).resolve(), keys
+        self.name = str(home / file)
+        if not self._path.is_relative_to(home.resolve()):
+            raise UsageError(
+                f"it leads out of the home folder, to {self._path}",
+                where=f"plugins.fiqa.policy.file: {file}",
+                hint="Name a file in the home folder; a link in there may lead to it from outside.",
+            )
 
     def read(self) -> Found:
         """Raises UsageError where something else than a policy stands there, StorageError."""

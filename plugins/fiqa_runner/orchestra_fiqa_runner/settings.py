@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -58,6 +59,10 @@ class PolicySettings(StrictModel):
     def _one_of_two(self) -> PolicySettings:
         if (self.file is None) == (self.put is None):
             raise ValueError("expected either file or put")
+        if self.file is not None and (
+            PurePath(self.file).is_absolute() or ".." in self.file.split("/")
+        ):
+            raise ValueError("file: expected a path within the home folder")
         if self.put is None and (self.get is not None or self.read != "@"):
             raise ValueError("get and read belong to put")
         if not self.body:

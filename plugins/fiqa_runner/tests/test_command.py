@@ -332,12 +332,10 @@ def test_what_cannot_work_is_refused(opener, fiqa, one):
         opener("figures", base_url="http://example.org:8000")
 
 
-@pytest.mark.parametrize(("behave", "aggregate"), [("rankings", False), ("figures", True)])
-def test_a_whole_run(command, tmp_path, fiqa, behave, aggregate):
-    """Rankings make a verdict; figures alone never do, and say so wherever they are shown."""
-    experiment = {
+def experiment_with(words):
+    return {
         "name": "scripted",
-        "runner": {"backend": "command", "runner_cmd": command(behave)},
+        "runner": {"backend": "command", "runner_cmd": words},
         "space": {"collection": ["fiqa_para"], "alpha": [0.0, 0.5], "top_k": [10]},
         "baseline": {"collection": "fiqa_para", "alpha": 0.5, "top_k": 10},
         "stages": {
@@ -346,8 +344,13 @@ def test_a_whole_run(command, tmp_path, fiqa, behave, aggregate):
             "ab": {"sample": 20},
         },
     }
+
+
+@pytest.mark.parametrize(("behave", "aggregate"), [("rankings", False), ("figures", True)])
+def test_a_whole_run(command, tmp_path, fiqa, behave, aggregate):
+    """Rankings make a verdict; figures alone never do, and say so wherever they are shown."""
     file = tmp_path / "orchestra.yaml"
-    file.write_text(json.dumps(experiment))
+    file.write_text(json.dumps(experiment_with(command(behave))))
     ran = shell(tmp_path, "run", "--plugins", "fiqa", "-f", file)
     (journal,) = (tmp_path / "reports" / "events").glob("*.jsonl")
     events = [json.loads(line) for line in journal.read_text().splitlines()]
@@ -373,6 +376,36 @@ def test_a_whole_run(command, tmp_path, fiqa, behave, aggregate):
     assert any("no significance" in warning for warning in smoke["warnings"])
     assert {job["metrics"]["p95_ms"] for job in jobs} == {5.0}
     assert {job["metrics"]["mrr@10"] for job in jobs} == {None}
+
+
+SWEEPING = """
+import os, subprocess, sys
+from pathlib import Path
+if os.environ["JOB_ID"].startswith(("00001", "00003")):
+    home = Path(os.environ["RUNS_DIR"]).parents[1]
+    with (home / "gc.txt").open("a") as told:
+        subprocess.run([sys.argv[1], "gc", "--keep", "0", "--home", home], stdout=told, check=True)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_what_the_program_writes_stays_while_the_run_does(command, tmp_path, fiqa):
+    """The program itself lets `orchestra gc` run while it is asked."""
+    sweeping = tmp_path / "sweeping.py"
+    sweeping.write_text(SWEEPING)
+    experiment = experiment_with((sys.executable, str(sweeping), str(ORCHESTRA), *command("figures")))
+    passed = {"environment": ["PATH", *(n for n in ("PYTHONPATH",) if n in os.environ)]}
+    file = tmp_path / "orchestra.yaml"
+    file.write_text(json.dumps({**experiment, "plugins": {"fiqa": {"command": passed}}}))
+    ran = shell(tmp_path, "run", "--plugins", "fiqa", "-f", file)
+    assert ran.returncode == 4, ran.stdout + ran.stderr
+    assert (tmp_path / "gc.txt").read_text() == 2 * "Nothing to remove.\n"
+    (folder,) = (tmp_path / ".runs").glob("command-*")
+    shell(tmp_path, "gc", "--keep", "1")
+    assert folder.exists()
+    shell(tmp_path, "gc", "--keep", "0")
+    assert not folder.exists()
+    assert not list((tmp_path / ".runs").iterdir())
 
 
 def shell(home, *words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from orchestra_fiqa_runner import plugin
@@ -113,6 +114,9 @@ def put_section(service, **more):
         ({"put": "/p", "read": "a..b"}, "JMESPath"),
         ({"file": "a", "body": {}}, "at least one key"),
         ({"fiel": "a"}, "fiel"),
+        ({"file": "../p.json"}, "within the home folder"),
+        ({"file": "/srv/p.json"}, "within the home folder"),
+        ({"file": "live/../../p.json"}, "within the home folder"),
     ],
 )
 def test_a_wrong_section_is_refused(policy, problem):
@@ -190,17 +194,29 @@ def test_undoing_restores_the_earlier_run_s_policy_and_then_nothing(open_run, tm
 
 @pytest.mark.parametrize("content", ["precious", "[1]", '{"database": "prod"}', "{}x"])
 def test_a_file_of_something_else_is_left_alone(open_run, tmp_path, content):
-    (tmp_path / "mine").write_text(content)
-    outcome, events = carry(open_run({"file": str(tmp_path / "mine")}))
+    mine = tmp_path / "home" / "mine"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text(content)
+    outcome, events = carry(open_run({"file": "mine"}))
     assert outcome.exit_code == 2
     assert "something else than a policy" in outcome.report.error["msg"]
-    assert (tmp_path / "mine").read_text() == content
+    assert mine.read_text() == content
     assert kinds(events) == ["INTENT", "ROLLED_BACK"]
 
 
+def test_a_link_out_of_the_home_folder_is_not_followed(open_run, tmp_path):
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home" / "live").symlink_to(tmp_path)
+    outcome, _ = carry(open_run({"file": "live/p.json"}))
+    assert outcome.exit_code == 2
+    assert "leads out of the home folder" in outcome.report.error["msg"]
+    assert not (tmp_path / "p.json").exists()
+
+
 def test_a_folder_that_cannot_be_written(open_run, tmp_path):
-    (tmp_path / "file").write_text("")
-    outcome, events = carry(open_run({"file": str(tmp_path / "file" / "p.json")}))
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home" / "file").write_text("")
+    outcome, events = carry(open_run({"file": "file/p.json"}))
     assert outcome.exit_code == 3
     assert events[-1].payload["undone"] is True
 
@@ -443,10 +459,97 @@ def test_undoing_at_another_place_is_refused(open_run, store, service):
     session = open_run(policy, **runner)
     run_id = carry(session)[0].report.run_id
     elsewhere = open_run({"file": "p.json"})
-    with pytest.raises(TargetError, match="it was applied at PUT"):
+    with pytest.raises(ExperimentError, match="it was applied at PUT") as caught:
         roll_back_published(elsewhere, run_id)
+    assert "Set the place" in caught.value.hint
     assert store.policy != OLD
-    assert standing(session) == {run_id: "not undone"}
+    assert standing(session) == {run_id: "in force"}
+    roll_back_published(session, run_id)
+    assert store.policy == OLD
+
+
+def test_what_somebody_else_put_there_since_is_left_alone(open_run, store, service):
+    policy, runner = put_section(service)
+    session = open_run(policy, **runner)
+    run_id = carry(session)[0].report.run_id
+    ours, store.policy = store.policy, {"hand": "made"}
+    with pytest.raises(UsageError, match="another policy was put there since"):
+        roll_back_published(session, run_id)
+    assert store.policy == {"hand": "made"}
+    assert standing(session) == {run_id: "in force"}
+    store.policy = ours
+    roll_back_published(session, run_id)
+    assert store.policy == OLD
+
+
+@pytest.mark.parametrize("trouble", ["refused", "something else is in the file"])
+def test_applying_again_in_vain_leaves_the_first_in_force(open_run, store, service, tmp_path, trouble):
+    policy, runner = put_section(service)
+    session = open_run(policy, **runner)
+    run_id = carry(session)[0].report.run_id
+    if trouble == "refused":
+        store.refuse = lambda method: 403
+    else:
+        (tmp_path / "home" / "mine").write_text("precious")
+        session = open_run({"file": "mine"})
+    with pytest.raises(OrchestraError):
+        apply_published(session, run_id)
+    store.refuse = lambda method: None
+    session = open_run(policy, **runner)
+    assert standing(session) == {run_id: "in force"}
+    roll_back_published(session, run_id)
+    assert store.policy == OLD
+    assert standing(session) == {run_id: "rolled back"}
+
+
+def test_applying_again_half_way_puts_back_the_first(open_run, store, service):
+    """Another body is another policy; when it does not stick, the first stands as it did."""
+    policy, runner = put_section(service)
+    session = open_run(policy, **runner)
+    run_id = carry(session)[0].report.run_id
+    ours = store.policy
+    other = open_run({**policy, "body": {"id": "${config_id}"}}, **runner)
+    store.clamp = lambda value: value if "run_id" in value else {"id": "else"}
+    with pytest.raises(TargetError, match="did not find it"):
+        apply_published(other, run_id)
+    assert store.policy == ours
+    rows = applied_policies(session.home)
+    assert [row.standing for row in rows] == ["in force", "rolled back"]
+    roll_back_published(session, run_id)
+    assert store.policy == OLD
+
+
+def test_each_place_has_a_policy_of_its_own(open_run, store, service, tmp_path):
+    policy, runner = put_section(service)
+    session = open_run(policy, **runner)
+    run_id = carry(session)[0].report.run_id
+    in_file = open_run({"file": "p.json"})
+    apply_published(in_file, run_id)
+    apply_published(in_file, run_id)
+    rows = applied_policies(session.home)
+    assert [row.standing for row in rows] == ["in force", "in force"]
+    assert [row.place.split("/")[-1] for row in rows] == ["policy", "p.json"]
+    for one in (in_file, session):
+        with suppress(ExperimentError):  # the other place is not set
+            roll_back_published(one, run_id)
+    assert store.policy == OLD
+    assert not (tmp_path / "home" / "p.json").exists()
+    assert [row.standing for row in applied_policies(session.home)] == ["rolled back"] * 2
+
+
+def test_one_step_is_undone_at_a_time(open_run, store, service):
+    policy, runner = put_section(service)
+    session = open_run(policy, **runner)
+    run_id = carry(session)[0].report.run_id
+    first = store.policy
+    other = open_run({**policy, "body": {"id": "${config_id}"}}, **runner)
+    apply_published(other, run_id)
+    assert [row.standing for row in applied_policies(session.home)] == ["replaced", "in force"]
+    roll_back_published(other, run_id)
+    assert store.policy == first
+    assert [row.standing for row in applied_policies(session.home)] == ["in force", "rolled back"]
+    roll_back_published(other, run_id)
+    assert store.policy == OLD
 
 
 def test_a_secret_in_the_policy_is_not_taken_into_the_journal(open_run, store, service, monkeypatch):

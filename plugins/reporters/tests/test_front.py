@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from orchestra_core.experiment import Objective
 from orchestra_core.statistics.pareto import front
-from orchestra_core.telling.points import scatter
+from orchestra_core.telling.points import arms, scatter
+from orchestra_core.telling.ranking import ranked
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=25)
 
@@ -69,3 +70,29 @@ def test_roles(make_report):
     assert lost.with_role("winner") is None
     assert lost.with_role("challenger")
     assert lost.with_role("baseline").config_id == "fiqa_para-k10-a0p0-ef64"
+
+
+def test_a_baseline_outside_the_space_is_not_measured_against_the_race(make_report, candidates):
+    cheap, _, best = candidates(3)
+    report = make_report("win", candidates=[cheap, best])
+    figures = {"recall@10": 0.66, "p95_ms": 0.3, "count": 200.0}  # the A/B's queries
+    report = report.model_copy(
+        update={"baseline": report.baseline.model_copy(update={"metrics": figures})}
+    )
+    shown = scatter(report)
+    assert shown.queries == 100
+    assert {p.config_id for p in shown.front} <= {cheap.config_id, best.config_id}
+    assert not shown.with_role("baseline").complete
+    assert ranked(report)[-1].config_id == report.baseline.config_id
+    alone = scatter(make_report(None, candidates=[]))
+    assert [p.config_id for p in alone.front] == [report.baseline.config_id]
+
+
+def test_the_arms_have_the_figures_of_the_ab(make_report):
+    baseline, winner = arms(make_report("win", 44))
+    assert (baseline.role, winner.role) == ("baseline", "winner")
+    assert (baseline.quality, baseline.latency) == (0.6603, 0.30)
+    assert winner.quality > baseline.quality
+    assert baseline.queries == winner.queries == 200
+    assert [arm.role for arm in arms(make_report("regression", 44))] == ["baseline", "challenger"]
+    assert arms(make_report(None, 44)) == ()

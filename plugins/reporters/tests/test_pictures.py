@@ -14,6 +14,7 @@ from orchestra_reporters.pareto_labels import LABEL
 from orchestra_reporters.settings import ReportersSettings
 
 from orchestra_core.experiment import Objective
+from orchestra_core.pictures import data_of
 from orchestra_core.report import Ruling
 from orchestra_core.stages.verdict import TEST
 from orchestra_core.telling.points import scatter
@@ -288,3 +289,22 @@ def test_a_label_without_room_is_left_out():
     anchors, sizes = np.array([[50.0, 50.0]] * 2), np.array([[80.0, 30.0]] * 2)
     boxes = place(anchors, sizes, (0, 0, 100, 60), nowhere)
     assert [box is not None for box in boxes] == [True, False]
+
+
+@pytest.mark.parametrize("picture", [pareto_png, ab_diff_png])
+def test_a_picture_says_what_data_it_shows(make_report, picture):
+    """However it is drawn; and other data, if only in the last digit, are others."""
+    report = make_report("win", 12)
+    small, large = (picture.render(report, ReportersSettings(dpi=dpi)) for dpi in (80, 160))
+    assert small != large
+    assert data_of(small) == data_of(large) is not None
+    other = report.model_dump(mode="json")
+    for candidate in other["candidates"]:
+        candidate["metrics"]["recall@10"] = np.nextafter(candidate["metrics"]["recall@10"], 1)
+    for row in other["verdict"]["diff_table"]:
+        row["delta"] = float(np.nextafter(row["delta"], 1))
+    changed = picture.render(
+        type(report).model_validate(other, strict=False), ReportersSettings(dpi=80)
+    )
+    assert data_of(changed) != data_of(small)
+    assert data_of(small[:-1]) is data_of(b"garbage") is data_of(b"") is None

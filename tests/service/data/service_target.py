@@ -1,8 +1,14 @@
-"""A plugin for these tests: a runner whose quality is known, as slow as SERVICE_STUB_SECONDS says."""
+"""A plugin for these tests: a runner whose quality is known, as slow as SERVICE_STUB_SECONDS says.
+
+While the file SERVICE_STUB_HOLD/starting exists no worker gets to its journal, and while
+SERVICE_STUB_HOLD/asking does no unit ends: so tests need no clock.
+"""
 
 import os
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestra_core import hookimpl
 from orchestra_core.datasets import DatasetSource
@@ -19,11 +25,24 @@ COLLECTIONS = {
 }
 
 
+def hold(what):
+    file = Path(os.environ.get("SERVICE_STUB_HOLD", "/nonexistent"), what)
+    if file.exists():
+        file.with_suffix(f".{os.getpid()}").touch()
+    while file.exists():
+        time.sleep(0.02)
+
+
+if sys.argv[1:2] in (["run"], ["resume"]):  # not the process that makes plans
+    hold("starting")
+
+
 class SlowTarget(OpenStub):
     seconds = SECONDS
 
     def evaluate(self, configurations, queries):
         time.sleep(self.seconds)
+        hold("asking")
         if os.environ.get("SERVICE_STUB_DIES"):
             os._exit(9)
         return super().evaluate(configurations, queries)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestra_core.names import make_run_id
 from orchestra_fiqa_runner.command.runner import CommandRunner, check_command
 from orchestra_fiqa_runner.settings import FiqaSettings
 
@@ -36,11 +35,10 @@ def open_backend(request: RunnerRequest) -> CommandRunner:
         request.open_door().close()
     settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()
     root = request.runs_dir or request.cache_dir
-    name = f"command-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     return CommandRunner(
         request.experiment,
         request.dataset,
         settings.command,
-        (root / name).absolute(),
+        (root / make_run_id("command")).absolute(),
         section.base_url or "",
     )

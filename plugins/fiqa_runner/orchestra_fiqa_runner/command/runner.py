@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestra_core.artifacts import check_name, storage_errors, write_atomic
+from orchestra_core.artifacts import storage_errors, write_atomic
 from orchestra_core.errors import ExperimentError
+from orchestra_core.names import check_name
 from orchestra_core.observation import Failure, LatencySample, Observation, Query
 from orchestra_core.outbound.secrets import SHORTEST
 from orchestra_core.runner import Fingerprint, Health
