@@ -422,6 +422,8 @@ def test_a_timed_request_that_failed_is_endlessly_slow(
     assert run.report.verdict.kind == verdict, run.report.verdict.reason
     rows = {row.metric: row for row in run.report.verdict.diff_table}
     assert rows["p50_ms"].ci_high is not None
+    (told,) = (w for w in run.report.verdict.warnings if "timed requests of baseline" in w)
+    assert "endlessly slow" in told
     if verdict == "inconclusive":
         (metric,) = margin
         assert rows[metric].ci_high is None
