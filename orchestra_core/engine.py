@@ -45,7 +45,7 @@ from orchestra_core.repeating import refuse_changes, refuse_repetition, starting
 from orchestra_core.runner import Runner
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.scheduling.health import healthy
-from orchestra_core.scheduling.source import Earlier
+from orchestra_core.scheduling.store import Earlier
 from orchestra_core.scheduling.units import evaluator
 from orchestra_core.session import Session
 from orchestra_core.sitting import Sitting, new_sitting
@@ -196,9 +196,7 @@ class _Run:
 
     def _open_runner(self, closing: ExitStack) -> tuple[Runner, dict[str, Any]]:
         """The runner, and what HEALTH_OK says of it."""
-        runner = self.session.open_runner(
-            self.plan, self.dataset, self.beginning.remark, self.budget.left_s
-        )
+        runner = self.session.open_runner(self.plan, self.dataset, self.beginning.remark, self.budget)
         closing.callback(self._close, runner)
         try:
             health = healthy(runner)
@@ -217,7 +215,7 @@ class _Run:
     def _context(self, runner: Runner, executor: Executor) -> RunContext:
         objective = self.plan.experiment.objective.maximize
         queries = {query.query_id: query for query in self.dataset.judged_queries()}
-        ask = evaluator(runner, self.plan, queries)
+        ask = evaluator(runner, self.plan, queries, self.budget)
         return RunContext(
             run_id=self.run_id,
             home=self.session.home,

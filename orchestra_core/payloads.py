@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from orchestra_core.outbound.allowance import unlimited
+from orchestra_core.outbound.allowance import anything, unlimited
 
 if TYPE_CHECKING:
     import click
@@ -72,6 +72,10 @@ class RunnerRequest(Payload):
     """Record `RETRY`, `ALIAS_APPLIED` or `RUNNER_TIMEOUT` with a payload of JSON values."""
     left_s: Callable[[], float] = unlimited
     """Seconds until the stage or the run must be over; ask again before each request."""
+    may_send: Callable[[int], None] = anything
+    """Raises BudgetExhausted where a limit of the run leaves no room for so many requests besides those
+    under way. Orchestra asks before each observation and each sample, and the door before each request;
+    ask where one answer takes several. A unit that it ends keeps what it has yielded."""
     runs_dir: Path | None = None
     """Where the jobs lie; a target that writes files may have a folder of its own in there, called
     `make_run_id(…)`. If its health's details say so as `runs_in`, it goes when `orchestra gc` removes
@@ -85,7 +89,7 @@ class RunnerRequest(Payload):
         """
         from orchestra_core.outbound.opening import open_door
 
-        return open_door(self.experiment, emit=self.emit, left_s=self.left_s)
+        return open_door(self.experiment, emit=self.emit, left_s=self.left_s, may_send=self.may_send)
 
 
 @dataclass(frozen=True)

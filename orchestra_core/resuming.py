@@ -18,7 +18,7 @@ from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState
 from orchestra_core.outcome import Outcome
 from orchestra_core.scheduling.results import ResultFolder
-from orchestra_core.scheduling.source import Earlier
+from orchestra_core.scheduling.store import Earlier
 from orchestra_core.session import Request, Session, folder_of
 from orchestra_core.sitting import further_sitting
 

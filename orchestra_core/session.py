@@ -20,7 +20,7 @@ from orchestra_core.errors import ExperimentError, HookError, RunnerSelectionErr
 from orchestra_core.evaluation.metrics import check_objective
 from orchestra_core.experiment import Experiment, Paths
 from orchestra_core.layers import DEFAULT_FILE, Layers, build_experiment, read_layers, validation_errors
-from orchestra_core.outbound.allowance import unlimited
+from orchestra_core.outbound.allowance import anything, unlimited
 from orchestra_core.payloads import DescribeRequest, PlanRequest, RunnerRequest
 from orchestra_core.plan import Plan, StageName
 from orchestra_core.plugins.calls import HookCalls
@@ -28,6 +28,7 @@ from orchestra_core.plugins.known import INSTALL_ALL, install_hint
 from orchestra_core.plugins.manager import PluginHost, open_host
 from orchestra_core.plugins.selection import Selection, parse_selection
 from orchestra_core.runner import Runner, RunnerDescription
+from orchestra_core.scheduling.budget import Budget
 
 RUNNER_HOOK = "orchestra_describe_runner"
 
@@ -109,10 +110,10 @@ class Session:
         plan: Plan,
         dataset: Dataset,
         emit: Callable[[str, Mapping[str, Any]], None] = lambda _event_type, _payload: None,
-        left_s: Callable[[], float] = unlimited,
+        budget: Budget | None = None,
         runs_dir: Path | None = None,
     ) -> Runner:
-        """The plan's runner, open; `emit` takes what it records, `left_s` says how long it may take.
+        """The plan's runner, open; `emit` takes what it records, `budget` says what it may send.
 
         `runs_dir`: where jobs are written, None for that of the home folder. Raises HookError or
         the runner's own error.
@@ -123,7 +124,8 @@ class Session:
             configurations=(plan.baseline, *plan.configurations),
             cache_dir=cache_folder(self.runner_plugin),
             emit=emit,
-            left_s=left_s,
+            left_s=budget.left_s if budget else unlimited,
+            may_send=budget.check if budget else anything,
             runs_dir=runs_dir or self.home.root / self.home.runs_dir,
         )
         return self.calls.runner(self.runner_plugin, request)

@@ -23,7 +23,8 @@ from orchestra_core.payloads import Executor
 from orchestra_core.plan import Plan
 from orchestra_core.scheduling.budget import Budget
 from orchestra_core.scheduling.keys import UnitKeys
-from orchestra_core.scheduling.source import Ask, Earlier, UnitSource
+from orchestra_core.scheduling.source import Ask, UnitSource
+from orchestra_core.scheduling.store import Earlier
 
 
 @dataclass

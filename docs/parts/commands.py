@@ -15,7 +15,7 @@ def cli() -> str:
 
     group = command_tree()
     context = click.Context(group, info_name="orchestra")
-    return "\n\n".join(_commands(group, context))
+    return "\n\n".join([*_commands(group, context), *_plugin_commands(context)])
 
 
 def command_tree() -> Any:
@@ -23,6 +23,26 @@ def command_tree() -> Any:
     from orchestra_core.cli.group import cli as group
 
     return group
+
+
+def _plugin_commands(context: Any) -> Iterator[str]:
+    """Those that the first-party plugins add."""
+    import click
+
+    from orchestra_core.cli.group import COMMANDS
+    from orchestra_core.cli.plugin_commands import plugin_commands
+    from orchestra_core.plugins.known import FIRST_PARTY
+    from orchestra_core.plugins.manager import open_host
+    from orchestra_core.plugins.selection import parse_selection
+
+    added = plugin_commands(COMMANDS, open_host(parse_selection(()), strict=True))
+    for plugin, names in sorted(added.by_plugin.items()):
+        if plugin not in FIRST_PARTY:
+            continue
+        for name in names:
+            command = added.found[name]
+            inner = click.Context(command, info_name=name, parent=context)
+            yield from _commands(command, inner)
 
 
 def _commands(command: Any, context: Any) -> Iterator[str]:

@@ -83,7 +83,8 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
         with formatter.section("Plugins"):
-            formatter.write_text("Plugins may add commands; `orchestra plugins list` shows which.")
+            told = "Plugins may add commands of their own; `orchestra plugins list` names them."
+            formatter.write_text(told)
 
 
 def _no_such_command(name: str) -> str:

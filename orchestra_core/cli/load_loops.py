@@ -28,7 +28,7 @@ _HEADERS = ("load", "achieved>", "p50 [95%]", "p95 [95%]", "p99 [95%]", "answere
 _ENDINGS = {
     "found": "",
     "time": "The time was up before the search was done: --within allows more.",
-    "limits": "The limits of the experiment ended the search: see limits.requests.",
+    "limits": "The limits of the experiment ended the search: see limits.requests and limits.cost_usd.",
     "interrupted": "Interrupted.",
 }
 
@@ -38,10 +38,12 @@ def one_load(session: Session, target: OpenTarget, wishes: Wishes, *, as_json: b
     del session
     found: list[LoadFigures] = []
     interrupted = False
+    limit = None
     for load in _loads(target, wishes):
         probe = Probe(target, load, wishes.duration, _Progress(load.label))
         found.append(probe.run())
-        if interrupted := probe.interrupted:
+        interrupted, limit = probe.interrupted, probe.limit
+        if interrupted or limit:
             break
     with reader_may_leave():
         if as_json:
@@ -52,6 +54,8 @@ def one_load(session: Session, target: OpenTarget, wishes: Wishes, *, as_json: b
             _show(target, found, interrupted=interrupted)
     if interrupted:
         return RunCancelled.exit_code
+    if limit is not None:
+        raise limit
     return 0 if all(figures.answered for figures in found) else TargetError.exit_code
 
 

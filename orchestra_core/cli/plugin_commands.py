@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import click
 
 from orchestra_core.errors import DuplicateName, OrchestraError
-from orchestra_core.payloads import CommandRegistry
 from orchestra_core.plugins.calls import HookCalls
-from orchestra_core.plugins.manager import open_host
+from orchestra_core.plugins.manager import PluginHost, open_host
 
 
 @dataclass(frozen=True)
@@ -18,15 +17,17 @@ class PluginCommands:
     """What `plugin_commands` found."""
 
     found: dict[str, click.Command] = field(default_factory=dict)
+    by_plugin: dict[str, list[str]] = field(default_factory=dict)
+    """Plugin → the names of its commands."""
     errors: list[OrchestraError] = field(default_factory=list)
     """Why plugins that might have had more commands failed."""
 
 
-def plugin_commands(reserved: Container[str]) -> PluginCommands:
-    """The commands of every installed plugin. Raises DuplicateName."""
+def plugin_commands(reserved: Container[str], host: PluginHost | None = None) -> PluginCommands:
+    """The commands of every installed plugin, or of those in `host`. Raises DuplicateName."""
     commands = PluginCommands()
 
-    def add(command: click.Command) -> None:
+    def add(plugin: str, command: click.Command) -> None:
         name = command.name or ""
         if name in reserved or name in commands.found:
             raise DuplicateName(
@@ -35,9 +36,10 @@ def plugin_commands(reserved: Container[str]) -> PluginCommands:
                 hint="Rename the plugin's command, or uninstall one of the two plugins.",
             )
         commands.found[name] = command
+        commands.by_plugin.setdefault(plugin, []).append(name)
 
-    host = open_host()
-    HookCalls(host).commands(CommandRegistry(add))
+    host = host or open_host()
+    HookCalls(host).commands(add)
     commands.errors.extend(s.error for s in host.statuses.values() if s.error is not None)
     return commands
 

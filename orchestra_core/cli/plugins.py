@@ -9,6 +9,8 @@ import click
 from orchestra_core.cli.options import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from orchestra_core.plugins.manager import PluginHost, PluginStatus
 
 plugins_option = click.option("--plugins", multiple=True, metavar="NAMES", help="As for `run`.")
@@ -23,18 +25,20 @@ def command() -> None:
 @plugins_option
 @json_option
 def list_(plugins: tuple[str, ...], as_json: bool) -> None:
-    """Name, version, status, hooks, and why a plugin failed."""
+    """Name, version, status, commands, hooks, and why a plugin failed."""
     from orchestra_core.cli.output import print_json, print_table
 
-    statuses = _statuses(_open(plugins))
+    host = _open(plugins)
+    commands, statuses = _commands(host), _statuses(host)
     if as_json:
-        print_json([_content(status) for status in statuses])
+        print_json([_content(status, commands) for status in statuses])
         return
     rows = [
-        (s.name, s.candidate.version, s.status, s.candidate.distribution, _short_hooks(s))
+        (s.name, s.candidate.version, s.status, s.candidate.distribution, told, _short_hooks(s))
         for s in statuses
+        for told in [", ".join(f"orchestra {name}" for name in commands.get(s.name, ()))]
     ]
-    print_table(["name", "version", "status", "distribution", "hooks"], rows)
+    print_table(["name", "version", "status", "distribution", "commands", "hooks"], rows)
     for status in statuses:
         if status.error is not None:
             click.echo(f"{status.name}: {status.error}\n  Hint: {status.error.hint}")
@@ -71,13 +75,26 @@ def _statuses(host: PluginHost) -> list[PluginStatus]:
     return sorted(host.statuses.values(), key=lambda s: (s.builtin, s.name))
 
 
-def _content(status: PluginStatus) -> dict[str, Any]:
+def _commands(host: PluginHost) -> dict[str, list[str]]:
+    """Plugin → its commands; none where two plugins quarrel about a name, which says calling it."""
+    from orchestra_core.cli.group import COMMANDS
+    from orchestra_core.cli.plugin_commands import plugin_commands
+    from orchestra_core.errors import DuplicateName
+
+    try:
+        return plugin_commands(reserved=COMMANDS, host=host).by_plugin
+    except DuplicateName:
+        return {}
+
+
+def _content(status: PluginStatus, commands: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return {
         "name": status.name,
         "version": status.candidate.version,
         "status": status.status,
         "distribution": status.candidate.distribution,
         "module": status.candidate.module,
+        "commands": list(commands.get(status.name, ())),
         "hooks": list(status.hooks),
         "builtin": status.builtin,
         "error": status.error.as_payload() if status.error else None,
@@ -91,7 +108,7 @@ def _details(host: PluginHost, name: str) -> dict[str, Any]:
     from orchestra_core.plugins.calls import HookCalls
     from orchestra_core.session import RUNNER_HOOK
 
-    content = _content(host.statuses[name])
+    content = _content(host.statuses[name], _commands(host))
     model = host.settings_models.get(name)
     content["settings"] = model.model_json_schema() if model else None
     if name in host.providers(RUNNER_HOOK):
@@ -106,6 +123,8 @@ def _show(content: dict[str, Any]) -> None:
     click.echo(f"{content['distribution'] or 'no distribution'}, module {content['module']}")
     if content["error"]:
         click.echo(f"{content['error']['msg']}\n  Hint: {content['error']['hint']}")
+    for added in content["commands"]:
+        click.echo(f"  command orchestra {added}")
     for hook in content["hooks"]:
         click.echo(f"  {hook}")
     if content["settings"]:

@@ -14,7 +14,7 @@ from typing import Any
 from orchestra_core.datasets import Dataset
 from orchestra_core.diagnosing.findings import Diagnosis, Status
 from orchestra_core.errors import HealthFailed, RequestFailed, TargetError
-from orchestra_core.evaluation.ids import aligned, both_sides
+from orchestra_core.evaluation.ids import aligned, both_sides, nothing_found
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY
 from orchestra_core.observation import Observation, Unit, most_frequent
 from orchestra_core.plan import Plan
@@ -168,8 +168,7 @@ def _tell_ids(found: Diagnosis, seen: Sequence[Observation], dataset: Dataset) -
         if not retrieved and any(one.reported for one in seen):
             found.add(_TRIAL, "ids", "warn", AGGREGATE_ONLY, "Let the program write its rankings.")
         elif not retrieved:
-            hint = "Is the index empty, or the collection's name another one?"
-            found.add(_TRIAL, "ids", "warn", "nothing was found for any of the queries", hint)
+            raise nothing_found(len(seen))
         else:
             overlap = aligned(retrieved, dataset)
             share = f"{overlap.share or 0.0:.0%} of {counted(len(retrieved), 'id')} are in the corpus"

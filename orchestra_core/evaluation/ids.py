@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.errors import IdsDoNotAlign
+from orchestra_core.errors import IdsDoNotAlign, TargetError
 from orchestra_core.report import IdOverlap
 
 EXAMPLES = 3
@@ -32,6 +32,14 @@ def aligned(retrieved: AbstractSet[str], dataset: Dataset) -> IdOverlap:
             details={"overlap": 0.0, "ids": overlap.model_dump(mode="json")},
         )
     return overlap
+
+
+def nothing_found(queries: int) -> TargetError:
+    """The error of a target that answers every query with an empty list."""
+    return TargetError(
+        f"nothing was found for any of {queries:,} queries, though they were answered",
+        hint="Is the index empty, the collection's name another one, or the answer's list elsewhere?",
+    )
 
 
 def both_sides(overlap: IdOverlap) -> str:

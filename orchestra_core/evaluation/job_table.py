@@ -39,7 +39,7 @@ class JobFigures:
     failures: int
     aggregate_only: bool = False
     reasons: Counter[str] = field(default_factory=Counter)
-    """Reason → failed queries and timed requests."""
+    """Reason → failed queries; `timed request: …` → failed timed requests."""
     latencies_ms: tuple[float, ...] = ()
     """Of every timed request that did not fail; empty where the job has none on record."""
 
@@ -83,13 +83,15 @@ def read_job(folder: Path) -> JobFigures:
 def together(jobs: Sequence[JobFigures]) -> JobFigures:
     """Means weighted by queries, and the p95 of all timed requests; only over jobs that are ok.
 
-    A figure that one of them lacks is None. Raises ValueError without any job.
+    One job's p95 is its own: a program may have timed more than it tells. A figure that one of them
+    lacks is None. Raises ValueError without any job.
     """
     good = [job for job in jobs if job.status == "ok"]
     figures = {name: _mean(good, name) for name in SHOWN}
     timed = np.array([ms for job in good for ms in job.latencies_ms])
     whole = all(job.latencies_ms for job in good)
-    figures["p95_ms"] = latency_metrics(timed)["p95_ms"] if whole and good else None
+    if len(good) > 1:
+        figures["p95_ms"] = latency_metrics(timed)["p95_ms"] if whole else None
     return JobFigures(
         name="all",
         status="ok" if len(good) == len(jobs) else f"{len(jobs) - len(good)} failed",
@@ -140,9 +142,11 @@ def _latencies(lines: Iterable[Mapping[str, Any]]) -> Iterator[float]:
 
 def _reasons(lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for line in lines:
-        for item in (line, *line.get("probes", ())):
-            if item.get("failure") is not None:
-                yield str(item["failure"]["reason"])
+        if line.get("failure") is not None:
+            yield str(line["failure"]["reason"])
+        for probe in line.get("probes", ()):
+            if probe.get("failure") is not None:
+                yield f"timed request: {probe['failure']['reason']}"
         if line.get("attempts") == 0:
             yield "no_observation"
 

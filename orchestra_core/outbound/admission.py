@@ -40,7 +40,7 @@ class Admission:
             self._queue(upstream, story)
             try:
                 if not upstream.quiet_for(lane):
-                    return self._passage(upstream, lane)
+                    return self._passage(upstream, lane, story)
             except BaseException:
                 upstream.slots.give_back()
                 raise
@@ -63,11 +63,12 @@ class Admission:
         finally:
             story.held_s += _now() - began
 
-    def _passage(self, upstream: Upstream, lane: Lane) -> Passage:
+    def _passage(self, upstream: Upstream, lane: Lane, story: Story) -> Passage:
         passage = upstream.enter(lane)
         try:
             self.closing.check()
             self.allowance.take()
+            story.taken += 1
         except BaseException:
             passage.told(None, None)
             raise

@@ -1,4 +1,4 @@
-"""What a run may still send: requests, and seconds until its stage or itself must be over."""
+"""What a run may still send: the budget's word before each request, and the seconds that are left."""
 
 from __future__ import annotations
 
@@ -7,28 +7,43 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestra_core.errors import RequestFailed
+from orchestra_core.errors import BudgetExhausted, RequestFailed
+
+
+def unlimited() -> float:
+    """Seconds left where nothing limits them."""
+    return math.inf
+
+
+def anything(_upcoming: int) -> None:
+    """May be sent where nobody counts."""
 
 
 @dataclass
 class Allowance:
-    """`requests` in all, repetitions included; `left_s`: seconds left of stage and run."""
+    """`left_s`: seconds left of stage and run. `may_send`: raises BudgetExhausted where so many further
+    requests would be too many; it need not know of those that pass this door now.
+    """
 
-    requests: int
-    left_s: Callable[[], float]
-    sent: int = 0
+    left_s: Callable[[], float] = unlimited
+    may_send: Callable[[int], None] = anything
+    _under_way: int = 0
+    """Sent for calls that have not returned: nobody else knows of them yet."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self) -> None:
-        """Take note of one request. Raises RequestFailed when there are none left."""
+        """Take note of one request. Raises RequestFailed when none is left."""
         with self._lock:
-            if self.sent >= self.requests:
-                raise RequestFailed(
-                    "budget",
-                    f"the run has sent its {self.requests:,} requests",
-                    hint="Raise limits.requests; repetitions count.",
-                )
-            self.sent += 1
+            try:
+                self.may_send(self._under_way + 1)
+            except BudgetExhausted as error:
+                raise RequestFailed("budget", error.message, hint=error.hint) from error
+            self._under_way += 1
+
+    def give_back(self, requests: int) -> None:
+        """A call returns, and whoever made it can say what it took."""
+        with self._lock:
+            self._under_way -= requests
 
     def seconds(self, most: float) -> float:
         """`most`, or what is left. Raises RequestFailed when nothing is."""
@@ -36,11 +51,6 @@ class Allowance:
         if left <= 0:
             raise too_late("it was up before the request was sent")
         return min(most, left)
-
-
-def unlimited() -> float:
-    """Seconds left where nothing limits them."""
-    return math.inf
 
 
 def too_late(why: str) -> RequestFailed:

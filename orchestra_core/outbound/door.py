@@ -122,6 +122,8 @@ class Door:
             raw = self._repeat(call, story)
         except RequestFailed as error:
             raise self._ended(error, story, began) from None
+        finally:
+            self.allowance.give_back(story.taken)
         held, total = story.held_s, _now() - began
         return Reply(
             status=raw.status,

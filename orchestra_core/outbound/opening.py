@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestra_core.outbound.addresses import parse_url
-from orchestra_core.outbound.allowance import Allowance, unlimited
+from orchestra_core.outbound.allowance import Allowance, anything, unlimited
 from orchestra_core.outbound.door import Door, Emit, Manners
 from orchestra_core.outbound.names import Names, Resolve
 from orchestra_core.outbound.pacing import Pacer
@@ -29,15 +29,17 @@ def open_door(
     *,
     emit: Emit = silent,
     left_s: Callable[[], float] = unlimited,
+    may_send: Callable[[int], None] = anything,
     environ: Mapping[str, str] | None = None,
     sizes: Sizes | None = None,
     resolve: Resolve | None = None,
 ) -> Door:
     """The door of one run; whoever opens it closes it. Nothing is sent and no name is resolved yet.
 
-    `left_s`: seconds left of the stage and the run. `environ`: where `runner.headers` are read from,
-    None for the process's own. Raises AddressRefused where `runner.base_url` may not be asked,
-    ExperimentError for a variable that is not set.
+    `left_s`: seconds left of the stage and the run. `may_send`: raises BudgetExhausted where the run
+    may not send so many more; asked before each request and repetition. `environ`: where
+    `runner.headers` are read from, None for the process's own. Raises AddressRefused where
+    `runner.base_url` may not be asked, ExperimentError for a variable that is not set.
     """
     section = experiment.runner
     policy = Policy(section.host_aliases, section.allowed_hosts)
@@ -50,7 +52,7 @@ def open_door(
         Transport(Names(resolve), sizes or Sizes()),
         secrets=Secrets(section.headers, os.environ if environ is None else environ),
         pacer=Pacer(section.rate_limit_per_sec),
-        allowance=Allowance(experiment.limits.requests, left_s),
+        allowance=Allowance(left_s, may_send),
         manners=Manners(section.timeout_s, section.max_retries, section.backoff_s),
         emit=emit,
     )

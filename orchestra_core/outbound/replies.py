@@ -32,6 +32,8 @@ class Story:
 
     attempts: int = 0
     """How often it was sent, redirects included."""
+    taken: int = 0
+    """Of the run's allowance: as often as it was about to be sent."""
     backoff_s: float = 0.0
     held_s: float = 0.0
     under_way_s: float = 0.0

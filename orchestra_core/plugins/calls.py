@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestra_core.datasets import DatasetSource
 from orchestra_core.errors import DuplicateName, HookError, OrchestraError, StorageError
@@ -46,6 +47,9 @@ from orchestra_core.plugins.answers import (
 from orchestra_core.plugins.manager import PluginHost
 from orchestra_core.report import Decision, Ruling
 from orchestra_core.runner import Runner, RunnerDescription
+
+if TYPE_CHECKING:
+    import click
 
 Named = TypeVar("Named", DatasetSource, Tool)
 MUTE_AFTER = 3
@@ -163,10 +167,11 @@ class HookCalls:
         for _ in self._safely("orchestra_run_finished", run):
             pass
 
-    def commands(self, registry: CommandRegistry) -> None:
-        """Let every plugin add its commands. Raises HookError, DuplicateName."""
+    def commands(self, add: Callable[[str, click.Command], None]) -> None:
+        """Let every plugin add its commands, by plugin. Raises HookError, DuplicateName."""
         for plugin in self._plugins("orchestra_commands"):
             try:
+                registry = CommandRegistry(partial(add, plugin))
                 self._call_one(plugin, "orchestra_commands", registry)
             except DuplicateName:
                 raise

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 from orchestra_core.errors import UsageError, nearest
-from orchestra_core.observation import LatencySample, Query, charged
+from orchestra_core.observation import LatencySample, Query
 from orchestra_core.plan import Configuration, Plan
 from orchestra_core.probing.measuring import Cycled
 from orchestra_core.runner import Load, Runner
@@ -32,14 +32,10 @@ class OpenTarget:
         """What `limits.requests` still allows."""
         return max(0, self.budget.limits.requests - self.budget.requests)
 
-    def probe(self, load: Load, requests: int) -> Generator[LatencySample, None, None]:
+    def probe(self, load: Load, requests: int) -> Iterable[LatencySample]:
         """So many timed requests at a load. Raises BudgetExhausted before any is sent."""
         self.budget.check(requests + load.warmup)
-        self.budget.spend(load.warmup, 0.0)
-        asked = Cycled(self.queries, requests)
-        for sample in self.runner.probe(self.configuration, asked, load):
-            self.budget.spend(1, charged(sample))
-            yield sample
+        return self.runner.probe(self.configuration, Cycled(self.queries, requests), load)
 
 
 @contextmanager
@@ -52,11 +48,11 @@ def open_target(session: Session, config_id: str | None) -> Iterator[OpenTarget]
     plan = session.make_plan(dataset)
     configuration = _find(plan, config_id)
     texts = {query.query_id: query for query in dataset.judged_queries()}
-    runner = session.open_runner(plan, dataset)
+    budget = Budget(plan.experiment.limits.model_copy(update={"wall": inf, "stage": None}))
+    runner = session.open_runner(plan, dataset, budget=budget)
     try:
         healthy(runner)
         queries = [texts[query_id] for query_id in plan.tuning]
-        budget = Budget(plan.experiment.limits)
         yield OpenTarget(plan, configuration, runner, queries, budget)
     finally:
         runner.close()

@@ -37,6 +37,8 @@ class Probe:
     tell: Tell = lambda _done, _all: None
     samples: list[LatencySample] = field(default_factory=list)
     interrupted: bool = False
+    limit: BudgetExhausted | None = None
+    """What ended it before its time, if it was a limit of the experiment."""
 
     def run(self) -> LoadFigures:
         """Drive the load to its end or to a Ctrl-C. Raises BudgetExhausted, or the runner's error.
@@ -50,7 +52,9 @@ class Probe:
         if self.load.mode == "open":
             sending_s = patience_s + arrival_times(requests + self.load.warmup, self.load)[-1]
         drain_s = FAREWELL_S if self.load.mode == "open" else patience_s
-        probe = Attended(lambda: self.target.probe(self.load, requests), sending_s, drain_s)
+        budget = self.target.budget
+        tab = budget.tab(id(self))
+        probe = Attended(lambda: self.target.probe(self.load, requests), sending_s, drain_s, tab=tab)
         try:
             self._listen(probe, requests if self.load.mode == "open" else None)
         except KeyboardInterrupt:
@@ -60,7 +64,17 @@ class Probe:
                 self._listen(probe, None)
         finally:
             probe.stop(0.0)
+            budget.spend(tab.requests, tab.cost_usd)
+            budget.close(id(self))
+        if len(self.samples) < requests and not (self.interrupted or probe.late):
+            self._note_the_limit()
         return figures_of(self.samples, self.load, seed=self.target.plan.experiment.seed)
+
+    def _note_the_limit(self) -> None:
+        try:
+            self.target.budget.check(1)
+        except BudgetExhausted as error:
+            self.limit = error
 
     def _requests(self) -> int:
         """A closed loop has no schedule: as many requests as fit into the time and the limits."""
@@ -106,6 +120,8 @@ class Search:
                 figures = probe.run()
                 if probe.interrupted:
                     raise KeyboardInterrupt
+                if probe.limit is not None:
+                    raise probe.limit
                 self.steps.append(figures)
                 held = self.kept(figures)
                 tell(figures, held)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from math import inf
 from queue import Empty, SimpleQueue
 
-from orchestra_core.observation import LatencySample
+from orchestra_core.observation import LatencySample, charged
+from orchestra_core.scheduling.budget import TAB, Tab
 from orchestra_core.scheduling.halting import HALT, Halt
 from orchestra_core.scheduling.load import FAREWELL_S
 
@@ -24,9 +25,15 @@ class Attended:
         probe: Callable[[], Iterable[LatencySample]],
         seconds: float = inf,
         drain_s: float = FAREWELL_S,
+        *,
+        tab: Tab | None = None,
     ) -> None:
-        """`drain_s`: how long what is under way may still be answered when the time is up."""
-        self._drain_s = drain_s
+        """`drain_s`: how long what is under way may still be answered when the time is up.
+
+        `tab`: what the probe spends; once nothing is left, what is under way is the last of it.
+        """
+        self._drain_s, self._tab = drain_s, tab
+        self._requests, self._cost_usd = 0, 0.0
         self.late = False
         """The time was up before the probe's end."""
         self._found: SimpleQueue[LatencySample | BaseException | None] = SimpleQueue()
@@ -54,6 +61,8 @@ class Attended:
                 continue
             if isinstance(found, BaseException):
                 raise found
+            if found is not None:
+                self._charge(found)
             return found
 
     def stop(self, drain_s: float = FAREWELL_S) -> None:
@@ -61,8 +70,19 @@ class Attended:
         self._halt.tell(drain_s)
         self.last_for(drain_s + GRACE_S)
 
+    def _charge(self, sample: LatencySample) -> None:
+        """For a runner without `drive`, which does this by itself, and earlier."""
+        if self._tab is None:
+            return
+        self._requests += max(1, sample.attempts)
+        self._cost_usd += charged(sample)
+        self._tab.at_least(self._requests, self._cost_usd)
+        if not self._halt.heard and not self._halt.told and self._tab.is_spent:
+            self.stop(self._drain_s)
+
     def _work(self, probe: Callable[[], Iterable[LatencySample]]) -> None:
         HALT.set(self._halt)
+        TAB.set(self._tab)
         try:
             samples = probe()
             try:

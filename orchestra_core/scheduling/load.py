@@ -17,6 +17,7 @@ from random import Random
 from orchestra_core.errors import describe_error
 from orchestra_core.observation import Answer, Failure, LatencySample, Query
 from orchestra_core.runner import Load
+from orchestra_core.scheduling.budget import TAB
 from orchestra_core.scheduling.halting import HALT
 
 Ask = Callable[[Query], Answer]
@@ -30,6 +31,8 @@ TURNS = 4
 """How often, at least, it is each arm's turn, if there are queries enough."""
 FAREWELL_S = 1.0
 """How long a probe that was abandoned waits for requests that are under way."""
+UNHURRIED_S = 1e6
+"""What is under way when the budget is spent has the time it needs: it is paid for."""
 UNFINISHED = "unfinished"
 """Reason of a request that was under way when its probe was stopped, and not answered in time."""
 
@@ -45,8 +48,9 @@ def drive(config_id: str, queries: Sequence[Query], load: Load, ask: Ask) -> Ite
 
     `ask` is called from several threads. An exception from it becomes a failure: `timeout` for a
     TimeoutError, else an Orchestra error's code or the name of its class. Nothing is sent before the
-    first sample is asked for, and nothing more once the iterator is closed. Where Orchestra stops the
-    probe (its time is up), it ends early; what then is not answered in a moment failed, `unfinished`.
+    first sample is asked for, and nothing more once the iterator is closed or the budget is spent.
+    Where Orchestra stops the probe (its time is up), it ends early; what then is not answered in a
+    moment failed, `unfinished`.
     """
     if not queries:
         return
@@ -108,6 +112,7 @@ class _Traffic:
         self._config_id, self._queries, self._load, self._ask = config_id, queries, load, ask
         self._count = load.warmup + len(queries)
         self._open = load.mode == "open"
+        self._tab = TAB.get()
         self._most = min(load.outstanding if self._open else load.concurrency, self._count)
         self._times = arrival_times(self._count, load) if self._open else []
         self._turn, self._counting = threading.Lock(), threading.Lock()
@@ -211,6 +216,9 @@ class _Traffic:
         with self._turn:
             if self._over.is_set() or self._next == self._count:
                 return None
+            if self._tab is not None and self._tab.is_spent:
+                self.stop(UNHURRIED_S)
+                return None
             index, self._next = self._next, self._next + 1
             self._ready_a_successor()
             due = self._wait_for(index)
@@ -242,6 +250,8 @@ class _Traffic:
         sent = time.perf_counter()
         in_time = sent - due <= PATIENCE_S
         answer = self._answer(self._query(index)) if in_time else self._saturated()
+        if self._tab is not None and in_time:
+            self._tab.add(max(1, answer.attempts), answer.cost or 0.0)
         return self._sample(index, due, sent, answer)
 
     def _query(self, index: int) -> Query:

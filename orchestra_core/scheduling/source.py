@@ -1,23 +1,23 @@
 """Where a unit's result comes from: the record of an earlier sitting, else the target.
 
-What comes back is stored before the journal says that it is done. Units that were quick are stored
-together, so that a run of many costs few syncs and a kill loses at most `AT_RISK_S` of finished work.
+A unit that the run's budget cut short is stored as far as it came, under the key of the whole; the rest
+is asked when the run goes on.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from orchestra_core.artifacts import Home, write_atomic
-from orchestra_core.errors import RunCancelled, StorageError
-from orchestra_core.journal.events import Event, EventType
+from orchestra_core.artifacts import Home
+from orchestra_core.errors import BudgetExhausted, RunCancelled, StorageError
+from orchestra_core.journal.events import EventType
 from orchestra_core.journal.past import Past
 from orchestra_core.journal.recorder import Recorder
-from orchestra_core.journal.units import QUARANTINED, sent
+from orchestra_core.journal.units import QUARANTINED
 from orchestra_core.observation import (
     Failure,
     LatencySample,
@@ -25,38 +25,34 @@ from orchestra_core.observation import (
     Query,
     Unit,
     UnitResult,
-    charged,
 )
 from orchestra_core.payloads import Executor
 from orchestra_core.plan import Configuration, Plan
 from orchestra_core.runner import Load
-from orchestra_core.scheduling.budget import Budget
+from orchestra_core.scheduling.budget import Budget, Tab
 from orchestra_core.scheduling.keys import UnitKeys
-from orchestra_core.scheduling.results import Item, ResultFolder, Seen, encode
-from orchestra_core.scheduling.units import count_failures, failed_observations, failed_samples
+from orchestra_core.scheduling.records import (
+    Payload,
+    about_probe,
+    about_unit,
+    figures_of,
+    rest_of,
+)
+from orchestra_core.scheduling.results import ResultFolder
+from orchestra_core.scheduling.store import Earlier, UnitStore
+from orchestra_core.scheduling.units import failed_observations, failed_samples
 
-AT_RISK_S = 0.25
-"""Seconds of finished work that may be in memory only."""
 DEADLY = 3
 """A unit during which the process died so often is not asked again."""
 
-Payload = dict[str, Any]
 Ask = Callable[[Unit], UnitResult]
 
 
-@dataclass
-class Earlier:
-    """Results of another run that still hold here."""
+class AskProbe(Protocol):
+    """Takes a probe's samples; fewer than queries where the budget ended it."""
 
-    run_id: str
-    past: Past
-    results: ResultFolder
-
-    def take_answered(self, key: str) -> Event | None:
-        """The end of a unit whose every request was answered."""
-        while (event := self.past.take_unit(key)) is not None and event.payload["failures"]:
-            pass
-        return event
+    def __call__(self, queries: Sequence[Query], *, tab: Tab) -> list[LatencySample]:
+        """`tab`: what it spends."""
 
 
 @dataclass
@@ -74,27 +70,37 @@ class UnitSource:
     earlier: Earlier | None = None
     asks: Literal["anything", "tried", "nothing"] = "anything"
     """`tried`: only what failed or was interrupted before. `nothing`: only what is stored is given."""
-    _waiting: list[tuple[Payload, Sequence[Item]]] = field(default_factory=list)
-    _at_risk_s: float = 0.0
-    _failures: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._last: Event | None = None
-        self._results = ResultFolder(self.home.units(self.recorder.run_id))
+        folder = ResultFolder(self.home.units(self.recorder.run_id))
+        replaying = self.asks == "nothing"
+        self._store = UnitStore(
+            folder, self.recorder, self.budget, self.past, self.earlier, replaying=replaying
+        )
+        self._limit: Mapping[str, Any] | None = None
+        """The error of the limit that ended the asking."""
 
     def evaluate(self, units: Sequence[Unit]) -> Iterator[tuple[Observation, ...]]:
-        """Each unit's observations, what is stored first; call `flush` when all were taken."""
-        keyed = {u: self.keys.evaluate(self.plan.select(u.config_ids), u.query_ids) for u in units}
-        fresh = []
-        for unit, key in keyed.items():
-            stored = self._stored(key, _about(unit), Observation)
-            if stored is not None:
-                yield stored or self._stored_failure(unit)
-            elif self.past.deaths[key] >= DEADLY:
-                yield self._take(_failed_as(unit, {"error": _quarantine(key)}), key)
+        """Each unit's observations, what is stored first; call `flush` when all were taken.
+
+        Raises BudgetExhausted once what was under way is over.
+        """
+        keyed: dict[Unit, str] = {}
+        for whole in units:
+            key = self.keys.evaluate(self.plan.select(whole.config_ids), whole.query_ids)
+            unit = yield from self._stored_parts(whole, key)
+            if not unit.query_ids:
+                continue
+            if self.past.deaths[key] >= DEADLY:
+                yield self._take(UnitResult(unit, (), 0.0, _quarantine(key)), key)
             else:
                 self._check_may_ask(key)
-                fresh.append(unit)
+                keyed[unit] = key
+        yield from self._fresh(keyed)
+
+    def _fresh(self, keyed: Mapping[Unit, str]) -> Iterator[tuple[Observation, ...]]:
+        """What must be asked."""
+        fresh = list(keyed)
         # One that may have killed the process is asked alone, and kept, so that no other is blamed.
         suspects = [unit for unit in fresh if self.past.deaths[keyed[unit]]]
         suspects.sort(key=lambda unit: self.past.deaths[keyed[unit]])
@@ -104,6 +110,8 @@ class UnitSource:
                 yield self._take(result, keyed[result.unit])
             if suspects:
                 self.flush()
+            if self._limit is not None:
+                raise _at(self._limit)
 
     def probe(
         self,
@@ -111,82 +119,66 @@ class UnitSource:
         configuration: Configuration,
         queries: Sequence[Query],
         load: Load,
-        ask: Callable[[], list[LatencySample]],
+        ask: AskProbe,
     ) -> list[LatencySample]:
-        """The samples of a probe in stage and rung `place`; `ask` takes them when none are stored."""
+        """The samples of a probe in stage and rung `place`; `ask` takes those that are not stored.
+
+        Raises BudgetExhausted.
+        """
         key = self.keys.probe(configuration, [query.query_id for query in queries], load)
-        about = _about_probe(place, len(queries), load)
-        stored = self._stored(key, about, LatencySample)
-        if stored is not None:
-            return list(stored)
+        samples: list[LatencySample] = []
+        left = list(queries)
+        about = about_probe(place, len(left), load)
+        while left and (stored := self._store.stored(key, about, LatencySample)) is not None:
+            samples += stored
+            there = {sample.query_id for sample in stored}
+            left = [query for query in left if query.query_id not in there]
+        if not left:
+            return samples
         began = time.perf_counter()
+        tab = self.budget.tab(key)
         if self.past.deaths[key] >= DEADLY:
             failure = Failure(QUARANTINED, _quarantine(key)["msg"])
-            samples = failed_samples(configuration, queries, failure)
+            fresh = failed_samples(configuration, left, failure)
         else:
             self._check_may_ask(key)
+            self.budget.check(1)
             self._begin(key)
-            samples = ask()
-        self._keep(key, about, samples, time.perf_counter() - began)
-        return samples
+            fresh = ask(left, tab=tab)
+        about = about_probe(place, len(fresh), load)
+        # The tab knows of warm-up requests, which have no sample.
+        repeated = sum(max(0, sample.attempts - 1) for sample in fresh)
+        took = {
+            "repetitions": max(repeated, tab.requests - about["requests"]),
+            "cost_usd": tab.cost_usd,
+        }
+        self._store.keep(key, about, fresh, time.perf_counter() - began, tab=key, **took)
+        if len(fresh) < len(left):
+            self.budget.check(1)
+        return samples + fresh
 
     def flush(self) -> None:
         """Store what is in memory only, and say so in the journal. Raises StorageError."""
-        # Taken out first: better asked twice than recorded twice, if an interrupt comes in between.
-        waiting, self._waiting, self._at_risk_s = self._waiting, [], 0.0
-        if not waiting:
-            return
-        file = encode((payload["unit"], items) for payload, items in waiting)
-        write_atomic(self._results.path(file.name), file.data)
-        self.recorder.record_all(
-            (EventType.UNIT_DONE, {**payload, "result": file.name}) for payload, _ in waiting
-        )
+        self._store.flush()
 
     def take_failures(self) -> Counter[str]:
         """Reason → count of what failed as it was asked, since this was called last.
 
         When nothing may be asked, what is stored stands for it.
         """
-        failures, self._failures = self._failures, Counter()
-        return failures
+        return self._store.take_failures()
 
-    def _stored(self, key: str, about: Payload, kind: type[Seen]) -> tuple[Seen, ...] | None:
-        """What is on record of a unit, here or in an earlier run; empty for one that failed."""
-        while (event := self.past.take_unit(key)) is not None:
-            self.recorder.restore(event)
-            self._spend(event.payload)
-            try:
-                items = _read(event, self._results, kind)
-            except StorageError as error:
-                self._lose(event, error)
-                continue
-            self._last = event
-            if self.asks == "nothing":
-                self._failures.update(event.payload["failures"])
-            return items
-        if self.earlier is None or (event := self.earlier.take_answered(key)) is None:
-            return None
-        try:
-            items = _read(event, self.earlier.results, kind)
-        except StorageError:
-            return None  # it does not hold here
-        self._keep(key, {**about, "reused_from": self.earlier.run_id}, items, 0.0)
-        return items
-
-    def _lose(self, event: Event, error: StorageError) -> None:
-        """Say that a result is gone, so that its unit is asked again."""
-        if self.asks == "nothing":
-            raise error
-        told = dict(event.payload)
-        told["sent"] = sent(told)
-        kept = ("stage", "rung", "kind", "requests", "sent", "cost_usd", "failures", "unit", "result")
-        payload = {**{name: told[name] for name in kept}, "error": error.as_payload()}
-        self.recorder.record(EventType.UNIT_LOST, payload)
-        self.past.lose_unit(event)
-
-    def _stored_failure(self, unit: Unit) -> tuple[Observation, ...]:
-        payload = self._last.payload if self._last else {}
-        return failed_observations(_failed_as(unit, payload))
+    def _stored_parts(self, unit: Unit, key: str) -> Generator[tuple[Observation, ...], None, Unit]:
+        """What is on record of a unit; returns what is left of it."""
+        while unit.query_ids:
+            stored = self._store.stored(key, about_unit(unit), Observation)
+            if stored is None:
+                break
+            if (error := self._store.error) is not None:
+                stored = failed_observations(UnitResult(unit, (), 0.0, error))
+            unit = rest_of(unit, stored)
+            yield stored
+        return unit
 
     def _check_may_ask(self, key: str) -> None:
         if self.asks == "anything" or (self.asks == "tried" and key in self.past.unfinished):
@@ -202,6 +194,10 @@ class UnitSource:
 
     def _asked(self, unit: Unit, key: str) -> UnitResult:
         """On a worker's thread."""
+        try:
+            self.budget.check(1)
+        except BudgetExhausted as limit:
+            return UnitResult(unit, (), 0.0, limit.as_payload())
         self._begin(key)
         return self.ask(unit)
 
@@ -209,74 +205,25 @@ class UnitSource:
         self.recorder.record(EventType.UNIT_STARTED, {"unit": key})
 
     def _take(self, result: UnitResult, key: str) -> tuple[Observation, ...]:
-        about = _about(result.unit)
+        about = about_unit(result.unit)
         if result.error is None:
-            self._keep(key, about, result.observations, result.seconds)
+            self._store.keep(key, about, result.observations, result.seconds, tab=result.unit)
             return result.observations
+        if result.error["type"] == BudgetExhausted.code:
+            self._limit = result.error
+            self._store.keep_part(key, result)
+            return ()
         observations = failed_observations(result)
         error = dict(result.error)
         if error["type"] == "timeout":
             self.recorder.record(EventType.RUNNER_TIMEOUT, {"error": error})
-        figures = _figures(key, observations, result.seconds)
-        self.recorder.record(EventType.UNIT_FAILED, {**about, **figures, "error": error})
-        self._failures.update(figures["failures"])
-        self._spend({**about, **figures})
+        figures = figures_of(key, observations, result.seconds)
+        self._store.keep_failure({**about, **figures, "error": error}, tab=result.unit)
         return observations
 
-    def _keep(self, key: str, about: Payload, items: Sequence[Item], seconds: float) -> None:
-        payload = {**about, **_figures(key, items, seconds)}
-        self._waiting.append((payload, items))
-        self._failures.update(payload["failures"])
-        self._at_risk_s += seconds
-        self._spend(payload)
-        if self._at_risk_s >= AT_RISK_S:
-            self.flush()
 
-    def _spend(self, payload: Mapping[str, Any]) -> None:
-        if "reused_from" not in payload:
-            self.budget.spend(payload["requests"] + payload["repetitions"], payload["cost_usd"])
-
-
-def _read(event: Event, results: ResultFolder, kind: type[Seen]) -> tuple[Seen, ...]:
-    if event.event_type == EventType.UNIT_FAILED:
-        return ()
-    return results.read(event.payload["result"], event.payload["unit"], kind)
-
-
-def _about(unit: Unit) -> Payload:
-    return {
-        "stage": unit.stage,
-        "rung": unit.rung,
-        "kind": "evaluate",
-        "configurations": len(unit.config_ids),
-        "queries": len(unit.query_ids),
-        "requests": unit.size,
-    }
-
-
-def _about_probe(place: tuple[str, int], queries: int, load: Load) -> Payload:
-    return {
-        "stage": place[0],
-        "rung": place[1],
-        "kind": "probe",
-        "configurations": 1,
-        "queries": queries,
-        "requests": queries + load.warmup,
-    }
-
-
-def _figures(key: str, items: Sequence[Item], seconds: float) -> Payload:
-    return {
-        "repetitions": sum(max(0, item.attempts - 1) for item in items),
-        "cost_usd": sum(map(charged, items), 0.0),
-        "failures": count_failures(items),
-        "seconds": round(seconds, 6),
-        "unit": key,
-    }
-
-
-def _failed_as(unit: Unit, payload: Mapping[str, Any]) -> UnitResult:
-    return UnitResult(unit, (), 0.0, payload["error"])
+def _at(limit: Mapping[str, Any]) -> BudgetExhausted:
+    return BudgetExhausted(limit["msg"], hint=limit["hint"], details=limit["details"])
 
 
 def _quarantine(key: str) -> Payload:

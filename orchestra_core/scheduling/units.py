@@ -7,11 +7,11 @@ import time
 import traceback
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestra_core.errors import OrchestraError, TargetError, describe_error
+from orchestra_core.errors import BudgetExhausted, OrchestraError, TargetError, describe_error
 from orchestra_core.observation import (
     Failure,
     LatencySample,
@@ -23,10 +23,13 @@ from orchestra_core.observation import (
 from orchestra_core.plan import Configuration, Plan
 from orchestra_core.runner import Load, Runner
 from orchestra_core.scheduling.attended import Attended
+from orchestra_core.scheduling.budget import Budget, Tab, not_sent
 from orchestra_core.scheduling.limits import too_late
 from orchestra_core.scheduling.load import UNFINISHED
 
 SMALLEST_SLICE = 8
+UNSENT = frozenset({"budget", "deadline", "closed"})
+"""Reasons of requests that the run's own limits kept back: no answer, and not the target's doing."""
 SLICE_WITHOUT_SHARING = 25
 
 
@@ -55,18 +58,29 @@ def cut(
     return [Unit(stage, rung, group, block) for group in groups for block in blocks]
 
 
-def evaluator(runner: Runner, plan: Plan, queries: Mapping[str, Query]) -> Callable[[Unit], UnitResult]:
-    """The function that executors call: ask the runner for one unit; never raises."""
+def evaluator(
+    runner: Runner, plan: Plan, queries: Mapping[str, Query], budget: Budget | None = None
+) -> Callable[[Unit], UnitResult]:
+    """The function that executors call: ask the runner for one unit; never raises.
+
+    Once the budget is spent, a unit's result has the error `budget`, and what was seen until then.
+    """
+    budget = budget or Budget(plan.experiment.limits)
 
     def evaluate(unit: Unit) -> UnitResult:
         began = time.perf_counter()
         configurations = plan.select(unit.config_ids)
         asked = [queries[query_id] for query_id in unit.query_ids]
+        found: list[Observation] = []
+        error: dict[str, Any] | None = None
         try:
-            observations = checked(unit, runner.evaluate(configurations, asked))
-        except (Exception, SystemExit) as error:  # a runner that exits is a runner that failed
-            return UnitResult(unit, (), time.perf_counter() - began, _unit_error(error, configurations))
-        return UnitResult(unit, observations, time.perf_counter() - began)
+            found += _expected(unit, _metered(unit, runner.evaluate(configurations, asked), budget))
+            found += _missing(unit, found)
+        except BudgetExhausted as limit:
+            error = limit.as_payload()
+        except (Exception, SystemExit) as failure:  # a runner that exits is a runner that failed
+            found, error = [], _unit_error(failure, configurations)
+        return UnitResult(unit, tuple(found), time.perf_counter() - began, error)
 
     return evaluate
 
@@ -76,19 +90,44 @@ def checked(unit: Unit, observations: Iterable[Observation]) -> tuple[Observatio
 
     A pair without an observation becomes a failure, as does a ranking with a repeated document.
     """
+    found = list(_expected(unit, observations))
+    return (*found, *_missing(unit, found))
+
+
+def _metered(unit: Unit, observations: Iterable[Observation], budget: Budget) -> Iterator[Observation]:
+    """The observations as they come, the budget asked before each. Raises BudgetExhausted."""
+    tab, taken = budget.tab(unit), iter(observations)
+    try:
+        for _ in range(unit.size):
+            budget.check(1)
+            one = next(taken, None)
+            if one is None:
+                return
+            if one.failure is not None and one.failure.reason in UNSENT:
+                raise not_sent(one.failure)
+            tab.add(max(1, one.attempts), one.cost or 0.0)
+            yield one
+        yield from taken  # one too many
+    finally:
+        close = getattr(taken, "close", None)
+        if close is not None:
+            close()
+
+
+def _expected(unit: Unit, observations: Iterable[Observation]) -> Iterator[Observation]:
+    """Those of the pairs asked, each once. Raises TargetError for any other."""
     wanted = {(c, q) for c in unit.config_ids for q in unit.query_ids}
-    found: dict[tuple[str, str], Observation] = {}
+    seen: set[tuple[str, str]] = set()
     for observation in observations:
         pair = (observation.config_id, observation.query_id)
-        if pair not in wanted or pair in found:
-            problem = "twice" if pair in found else "unasked"
+        if pair not in wanted or pair in seen:
+            problem = "twice" if pair in seen else "unasked"
             raise TargetError(
                 f"the runner answered {problem} for configuration '{pair[0]}', query '{pair[1]}'",
                 hint="`evaluate` must give exactly one observation per pair it was asked for.",
             )
-        found[pair] = _sound(observation)
-    missing = [_missing(c, q) for c, q in sorted(wanted - found.keys())]
-    return (*found.values(), *missing)
+        seen.add(pair)
+        yield _sound(observation)
 
 
 def failed_observations(result: UnitResult) -> tuple[Observation, ...]:
@@ -108,17 +147,19 @@ def probed(
     queries: Sequence[Query],
     load: Load,
     timeout_s: float,
+    tab: Tab | None = None,
 ) -> list[LatencySample]:
     """The samples of a probe, one per query in their order.
 
     A runner that raises gives a failed sample for every query; one that leaves queries out gives one
     for each of them. One that is not done within `timeout_s` is stopped: what came until then stands,
-    and the rest failed, `timeout`.
+    and the rest failed, `timeout`. Once the budget of `tab` is spent nothing more is sent, and what was
+    not answered has no sample.
     """
     samples: list[LatencySample] = []
     gap = Failure("no_sample", "the probe gave no sample for this query")
     try:
-        probe = Attended(lambda: runner.probe(configuration, queries, load), timeout_s)
+        probe = Attended(lambda: runner.probe(configuration, queries, load), timeout_s, tab=tab)
         try:
             while (sample := probe.take()) is not None:
                 samples.append(sample)
@@ -128,8 +169,11 @@ def probed(
         return failed_samples(configuration, queries, _failure(error))
     if probe.late:
         gap = _failure(too_late(timeout_s))
-    missing = failed_samples(configuration, queries, gap)
     found = {s.query_id: s for s in samples if s.config_id == configuration.config_id}
+    answered = {name: sample for name, sample in found.items() if _was_answered(sample)}
+    if tab is not None and len(answered) < len(queries) and tab.is_spent:
+        return [_sound_sample(answered[q.query_id]) for q in queries if q.query_id in answered]
+    missing = failed_samples(configuration, queries, gap)
     return [_sound_sample(_finished(found.get(one.query_id), one)) for one in missing]
 
 
@@ -177,6 +221,10 @@ def is_document_id(value: object) -> bool:
     return not any(c.isspace() or unicodedata.category(c) == "Cc" for c in value)
 
 
+def _was_answered(sample: LatencySample) -> bool:
+    return sample.failure is None or sample.failure.reason not in UNSENT | {UNFINISHED}
+
+
 def _finished(sample: LatencySample | None, missing: LatencySample) -> LatencySample:
     if sample is None or (sample.failure is not None and sample.failure.reason == UNFINISHED):
         return missing
@@ -212,9 +260,12 @@ def _is_number(value: object) -> bool:
 _MALFORMED = Failure("malformed_figure", "a latency or cost is negative or not a number")
 
 
-def _missing(config_id: str, query_id: str) -> Observation:
+def _missing(unit: Unit, found: Sequence[Observation]) -> list[Observation]:
+    """A failure for every pair that the runner left out."""
     failure = Failure("no_observation", "the runner gave no observation for this query")
-    return Observation(config_id, query_id, failure=failure)
+    there = {(one.config_id, one.query_id) for one in found}
+    wanted = {(c, q) for c in unit.config_ids for q in unit.query_ids}
+    return [Observation(c, q, failure=failure) for c, q in sorted(wanted - there)]
 
 
 def _place_of(error: BaseException) -> str:

@@ -64,6 +64,20 @@ def timed_pairs(baseline: Job, challenger: Job) -> Sequence[tuple[LatencySample,
     return [(s, timed[s.query_id]) for s in baseline.samples if s.query_id in timed]
 
 
+def timing_warnings(baseline: Job, challenger: Job) -> list[str]:
+    """Why a percentile of the verdict is not that of the job, where timed requests have failed."""
+    pairs = timed_pairs(baseline, challenger)
+    failed = [sum(1 for pair in pairs if pair[arm].failure is not None) for arm in (0, 1)]
+    if len(pairs) < 2 or not any(failed):
+        return []
+    told = (
+        f"{failed[0]} and {failed[1]} of {len(pairs)} timed requests of baseline and challenger "
+        "failed: the table counts them as endlessly slow (– is endless), metrics.json and ab.latency "
+        "have the percentiles of those that were answered"
+    )
+    return [told]
+
+
 def _milliseconds(sample: LatencySample) -> float:
     return sample.latency_ms if sample.failure is None else np.inf
 

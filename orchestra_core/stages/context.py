@@ -76,7 +76,6 @@ class RunContext:
             for observations in self.units.evaluate(units):
                 for observation in observations:
                     by_job[observation.config_id].append(observation)
-                self.budget.check()
         finally:
             self.units.flush()
         for config_id, job in jobs.items():
@@ -99,7 +98,8 @@ class RunContext:
         self.budget.check(requests)
         job = jobs[config_id]
         asked = [self.queries[query_id] for query_id in query_ids]
-        ask = partial(probed, self.runner, job.configuration, asked, load, self.timeout_s)
+        call = partial(probed, self.runner, job.configuration)
+        ask = partial(call, load=load, timeout_s=self.timeout_s)
         job.samples += self.units.probe((job.stage, rung), job.configuration, asked, load, ask)
 
     def check_target(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from orchestra_core.datasets import Dataset
-from orchestra_core.evaluation.ids import aligned, both_sides
+from orchestra_core.evaluation.ids import aligned, both_sides, nothing_found
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.payloads import RungEvidence
@@ -19,7 +19,7 @@ from orchestra_core.stages.evidence import evidence_of
 def run(context: RunContext) -> None:
     """Ask the smoke configurations, check the ids, reflect.
 
-    Raises IdsDoNotAlign, EarlyStop, HealthFailed.
+    Raises TargetError, EarlyStop, HealthFailed.
     """
     stage = context.plan.stage("smoke")
     jobs = context.new_jobs("smoke", stage.config_ids)
@@ -32,6 +32,7 @@ def run(context: RunContext) -> None:
     content = seen(context.plan, context.dataset, list(jobs.values()))
     stop_if_told(context.reflect(_evidence(context, jobs)))
     refuse_dead_target(jobs.values(), stage.query_ids)
+    _refuse_empty_target(jobs.values(), stage.query_ids)
     context.recorder.record(EventType.SMOKE_DONE, content)
 
 
@@ -51,6 +52,13 @@ def seen(plan: Plan, dataset: Dataset, jobs: Sequence[Job]) -> dict[str, Any]:
 def id_overlap(jobs: Collection[Job], dataset: Dataset) -> IdOverlap:
     """How the ids of all rankings agree with the corpus. Raises IdsDoNotAlign when not one does."""
     return aligned({d for job in jobs for o in job.observations.values() for d in o.ranking}, dataset)
+
+
+def _refuse_empty_target(jobs: Collection[Job], query_ids: Sequence[str]) -> None:
+    """Raise TargetError where every answer is empty: equal zeroes would read as "no difference"."""
+    empty = not any(o.ranking for job in jobs for o in job.observations.values())
+    if empty and not any(job.aggregate_only for job in jobs):
+        raise nothing_found(len(query_ids))
 
 
 def _evidence(context: RunContext, jobs: dict[str, Job]) -> RungEvidence:

@@ -20,7 +20,7 @@ from orchestra_core.experiment import Experiment
 from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.plan import Plan
 from orchestra_core.report import Alternative, MetricDifference, Verdict
-from orchestra_core.stages.comparison import arms_of, timed_pairs, timing_rows
+from orchestra_core.stages.comparison import arms_of, timed_pairs, timing_rows, timing_warnings
 from orchestra_core.stages.conclusion import among_whom
 from orchestra_core.stages.moved import moved_queries
 from orchestra_core.stages.otherwise import (
@@ -169,7 +169,8 @@ def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
         lost=lost,
         test=TEST,
     )
-    warnings = (*settled.warnings, *_failure_warnings(pairing), *doubts(verdict))
+    failed = (*_failure_warnings(pairing), *timing_warnings(baseline, challenger))
+    warnings = (*settled.warnings, *failed, *doubts(verdict))
     return verdict.model_copy(update={"warnings": warnings})
 
 

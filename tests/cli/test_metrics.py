@@ -61,6 +61,12 @@ def test_together_is_weighted_by_queries_and_pools_latencies(orchestra, folder):
     assert together["p95_ms"] == pytest.approx(100.0)
 
 
+def test_one_job_taken_alone_says_what_the_job_says(orchestra, folder):
+    job(folder, "a", p95=1.13, lines=[line(f"q{i}", 0.93) for i in range(4)])
+    shown = orchestra("metrics", ".runs", "--json").json
+    assert (shown["jobs"][0]["p95_ms"], shown["all"]["p95_ms"]) == (1.13, 1.13)
+
+
 def test_a_percentile_is_not_made_up_of_percentiles(orchestra, folder):
     job(folder, "a", aggregate_only=True)
     job(folder, "b")
@@ -83,12 +89,13 @@ def test_reasons_come_from_queries_and_probes(orchestra, folder):
     lines = [
         line("q1", reason="timeout"),
         line("q2", reason="timeout"),
-        line("q3", 5.0, probes=[failed]),
+        line("q3", reason="=cmd()"),
+        line("q4", 5.0, probes=[failed]),
     ]
     job(folder, "a", lines=lines)
     out = folder / "why.csv"
     assert orchestra("metrics", ".runs/a", "--out", str(out)).code == 0
-    assert out.read_text() == "reason,count\ntimeout,2\n'=cmd(),1\n"
+    assert out.read_text() == "reason,count\ntimeout,2\n'=cmd(),1\ntimed request: =cmd(),1\n"
     orchestra("metrics", ".runs/a", "--out", str(out), "--top", "1")
     assert out.read_text() == "reason,count\ntimeout,2\n"
 

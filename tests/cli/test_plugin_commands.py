@@ -36,6 +36,16 @@ def test_as_a_process_too(shell, greeter):
     assert (result.code, result.out) == (0, "hello\n")
 
 
+def test_the_list_of_plugins_names_their_commands(orchestra, greeter):
+    shown = orchestra("--help").out
+    assert "`orchestra plugins list` names them" in " ".join(shown.split())
+    rows = {row["name"]: row["commands"] for row in orchestra("plugins", "list", "--json").json}
+    assert rows["greeter"] == ["greet"]
+    assert rows["fiqa"] == ["fiqa"]
+    assert "orchestra greet" in orchestra("plugins", "list").out
+    assert "orchestra greet" in orchestra("plugins", "show", "greeter").out
+
+
 def test_a_misspelt_one_is_suggested(orchestra, greeter):
     assert "Did you mean 'greet'?" in orchestra("gret").err
 

@@ -33,7 +33,6 @@ from orchestra_core.errors import (
     StorageError,
 )
 from orchestra_core.history import read_history
-from orchestra_core.payloads import CommandRegistry
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.manager import HOOK_NAMES, open_host
 from orchestra_core.session import open_dataset
@@ -781,12 +780,12 @@ def test_orchestra_run_finished(run_orchestra, stub_runner, ending):
 
 
 def registry(found):
-    def add(command):
+    def add(_plugin, command):
         if command.name in found:
             raise DuplicateName(f"two commands are called '{command.name}'")
         found[command.name] = command
 
-    return CommandRegistry(add)
+    return add
 
 
 def adding(name):

@@ -422,6 +422,8 @@ def test_a_timed_request_that_failed_is_endlessly_slow(
     assert run.report.verdict.kind == verdict, run.report.verdict.reason
     rows = {row.metric: row for row in run.report.verdict.diff_table}
     assert rows["p50_ms"].ci_high is not None
+    (told,) = (w for w in run.report.verdict.warnings if "timed requests of baseline" in w)
+    assert "endlessly slow" in told
     if verdict == "inconclusive":
         (metric,) = margin
         assert rows[metric].ci_high is None
@@ -564,6 +566,16 @@ def test_answers_that_cannot_be_right_are_failures(run_orchestra, bend, reason):
     run = run_orchestra(RULES, runner=Miscounting(bend))
     assert ending(run) == ("early_stopped", None, 3)
     assert run.report.failures == {reason: 15}
+
+
+def test_a_target_that_finds_nothing_at_all_gives_no_verdict(run_orchestra):
+    def emptied(found):
+        return [replace(o, ranking=(), scores=()) for o in found]
+
+    run = run_orchestra(runner=Miscounting(emptied))
+    assert ending(run) == ("failed", None, 3)
+    assert run.report.error["msg"].startswith("nothing was found for any of 5 queries")
+    assert "Is the index empty" in run.report.error["hint"]
 
 
 # -- what is left -----------------------------------------------------------------------------------

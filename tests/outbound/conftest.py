@@ -169,14 +169,12 @@ def opened(journal):
     """`opened(base_url, key=value, …)` gives a door; keys of `runner`, or `open_door`'s own."""
     doors = []
 
-    def make(
-        base_url=None, *, limits=None, environ=None, resolve=None, sizes=None, left_s=None, **keys
-    ):
+    def make(base_url=None, *, limits=None, environ=None, resolve=None, sizes=None, **keys):
+        optional = {name: keys.pop(name) for name in ("left_s", "may_send") if name in keys}
         runner = {"base_url": base_url, "rate_limit_per_sec": 0.0, "backoff_s": 0.01, "timeout_s": 5.0}
         experiment = Experiment.model_validate(
             {"space": {"a": (1,)}, "runner": {**runner, **keys}, "limits": limits or {}}
         )
-        optional = {"left_s": left_s} if left_s else {}
         door = open_door(
             experiment,
             emit=journal.emit,

@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra_core.errors import AddressRefused, RequestFailed
+from orchestra_core.experiment import Limits
 from orchestra_core.outbound.allowance import Allowance
 from orchestra_core.outbound.breaker import FAILURES_TO_OPEN, Breaker
 from orchestra_core.outbound.pacing import Pacer
 from orchestra_core.outbound.retrying import retry_after
 from orchestra_core.outbound.slots import Slots
+from orchestra_core.scheduling.budget import Budget
 
 from .conftest import in_turn, reply, respond, until
 from .test_door import ASK, failure, raw
@@ -477,24 +479,37 @@ def test_the_rate_limit_does_not_outlast_the_run(serve, opened):
     assert error.latency_ms < error.held_ms
 
 
-def test_the_budget_of_requests_counts_repetitions(serve, opened):
-    server = serve(in_turn(reply(503), reply()))
-    door = opened(server.url, limits={"requests": 3})
-    door.send(**ASK)
-    door.send(**ASK)
+def test_the_budget_is_asked_before_each_repetition(serve, opened):
+    server = serve(in_turn(reply(503)))
+    budget = Budget(Limits(requests=3))
+    door = opened(server.url, max_retries=9, backoff_s=0.001, may_send=budget.check)
     error = failure(door)
-    assert (error.reason, error.attempts, len(server.asked)) == ("budget", 0, 3)
+    assert (error.reason, error.attempts, len(server.asked)) == ("budget", 3, 3)
     assert "limits.requests" in error.hint
+    budget.spend(3, 0.0)  # as the run does with what it is told of the call
+    assert failure(door).attempts == 0
+
+
+def test_a_spent_budget_of_cost_sends_nothing(serve, opened):
+    server, budget = serve(in_turn(reply())), Budget(Limits(cost_usd=0.02))
+    door = opened(server.url, may_send=budget.check)
+    door.send(**ASK)
+    budget.spend(1, 0.02)
+    error = failure(door)
+    assert (error.reason, error.attempts, len(server.asked)) == ("budget", 0, 1)
+    assert "limits.cost_usd: $0.0200 of $0.0200" in error.message
 
 
 def test_an_allowance_is_exact_over_threads():
-    allowance = Allowance(1000, lambda: 1.0)
-    refused = []
+    """What passes the door counts until its call returns, so that no two take the last one."""
+    budget = Budget(Limits(requests=1000))
+    allowance = Allowance(may_send=budget.check)
+    taken, refused = [], []
 
     def take():
         for _ in range(300):
             try:
-                allowance.take()
+                taken.append(allowance.take())
             except RequestFailed as error:
                 refused.append(error)
 
@@ -503,4 +518,6 @@ def test_an_allowance_is_exact_over_threads():
         thread.start()
     for thread in threads:
         thread.join()
-    assert (allowance.sent, len(refused)) == (1000, 200)
+    assert (len(taken), len(refused)) == (1000, 200)
+    allowance.give_back(1000)
+    allowance.take()

@@ -260,7 +260,7 @@ def test_requests_are_refused_before_they_are_sent():
     budget = Budget(Limits(requests=10))
     budget.spend(6, 0.0)
     budget.check(4)
-    with pytest.raises(BudgetExhausted, match=r"limits\.requests: 11 requests of 10"):
+    with pytest.raises(BudgetExhausted, match=r"limits\.requests: 6 requests, 5 more needed, of 10"):
         budget.check(5)
 
 

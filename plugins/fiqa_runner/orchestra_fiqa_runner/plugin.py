@@ -49,7 +49,7 @@ def orchestra_describe_runner(request: DescribeRequest) -> RunnerDescription:
 
 @hookimpl(tryfirst=True)
 def orchestra_plan(request: PlanRequest) -> None:
-    """Refuse wrong collections and addresses before anything is planned; the plan is left to others."""
+    """Refuse what its backend could not be opened with; the plan is left to others."""
     from orchestra_fiqa_runner.collections import check_experiment
     from orchestra_fiqa_runner.description import RUNNER_NAME
     from orchestra_fiqa_runner.settings import FiqaSettings
@@ -60,10 +60,10 @@ def orchestra_plan(request: PlanRequest) -> None:
         check(request.experiment, request.settings.policy)
     if request.description.name == RUNNER_NAME:
         check_experiment(request.experiment)
-        if request.experiment.runner.backend == "http":
-            from orchestra_fiqa_runner.backends.http import check_address
+        from orchestra_fiqa_runner.backends import check_plan
 
-            check_address(request.experiment)
+        settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()
+        check_plan(request, settings)
 
 
 @hookimpl

@@ -93,10 +93,11 @@ def test_http_wrongly_configured(diag, assignment, code, place):
     assert (place or ("network", "header Authorization")) in failed(checks)
 
 
-@pytest.mark.parametrize("kind", ["foreign", "garbage", "503"])
+@pytest.mark.parametrize("kind", ["foreign", "empty", "garbage", "503"])
 def test_http_that_is_not_usable(diag, kind):
     answers = {
         "foreign": (200, {"items": [{"doc_id": "x1"}]}),
+        "empty": (200, {"items": []}),
         "garbage": (200, b"<html>"),
         "503": (503, b""),
     }
@@ -113,7 +114,7 @@ def test_http_that_is_not_usable(diag, kind):
         code, checks = diag(*section, header, "runner.rate_limit_per_sec=0", RAG_TOKEN=token)
     assert code == 3
     (place,) = failed(checks)
-    assert place == ("trial", "ids" if kind == "foreign" else "queries")
+    assert place == ("trial", "ids" if kind in ("foreign", "empty") else "queries")
     assert failed(checks)[place]["hint"]
     assert asked["POST"] == (10 if kind == "503" else 5)
     assert token not in json.dumps(list(checks.values()))
@@ -136,13 +137,13 @@ def test_command(diag, fiqa, tmp_path, behave):
 
 def test_command_without_a_program(diag):
     code, checks = diag("runner.backend=command")
-    assert (code, set(failed(checks))) == (2, {("target", "runner")})
-    assert "runner.runner_cmd" in checks["target", "runner"]["message"]
+    assert (code, set(failed(checks))) == (2, {("dataset", "plan")})
+    assert "runner.runner_cmd" in checks["dataset", "plan"]["message"]
 
 
 def test_pgvector_without_a_server(diag):
     code, checks = diag("runner.backend=pgvector")
-    assert (code, set(failed(checks))) == (2, {("target", "runner")})
+    assert (code, set(failed(checks))) == (2, {("dataset", "plan")})
     dsn = "postgresql://nobody@127.0.0.1:9/none"
     code, checks = diag("runner.backend=pgvector", FIQA_PG_DSN=dsn)
     assert (code, set(failed(checks))) == (3, {("target", "runner")})

@@ -1,6 +1,7 @@
 """The runner's backends by name: one module each, imported when a run asks for it.
 
-A module here has one public function, `open_backend(request: RunnerRequest) -> Runner`.
+A module here has a public function `open_backend(request: RunnerRequest) -> Runner`; and, where what is
+known without asking anybody may stand against a run, `check(experiment, settings, configurations)`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from orchestra_core.errors import ExperimentError, nearest
+from orchestra_core.parameters import baseline_configuration, expand
 
 if TYPE_CHECKING:
-    from orchestra_core.payloads import RunnerRequest
+    from orchestra_core.payloads import PlanRequest, RunnerRequest
     from orchestra_core.runner import Runner
+    from orchestra_fiqa_runner.settings import FiqaSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,20 @@ class Backend:
     """A guess, for `orchestra plan` before any run was measured."""
     open_parameters: bool = False
     """Whether further parameters are passed on as they are."""
+    has_check: bool = True
+    """Whether its module has a function `check`."""
 
 
 _ENGINE = ("collection", "top_k", "alpha", "mmr", "ef_search")
 _TABLE = (
-    Backend("embedded", None, shares_work=True, rate_limited=False, seconds_per_request=0.002),
+    Backend(
+        "embedded",
+        None,
+        shares_work=True,
+        rate_limited=False,
+        seconds_per_request=0.002,
+        has_check=False,
+    ),
     Backend(
         "pgvector",
         (*_ENGINE, "fusion", "rrf_k"),
@@ -76,6 +88,16 @@ def backend_named(name: str | None) -> Backend:
             hint=f"{nearest(name or '', BACKENDS)} Leave the key out for '{DEFAULT}'.",
         )
     return backend
+
+
+def check_plan(request: PlanRequest, settings: FiqaSettings) -> None:
+    """Raises OrchestraError where the backend could not be opened for the plan's configurations."""
+    experiment, description = request.experiment, request.description
+    backend = backend_named(experiment.runner.backend)
+    if backend.has_check:
+        baseline = baseline_configuration(experiment, description)
+        module = import_module(f"{__name__}.{backend.name}")
+        module.check(experiment, settings, (baseline, *expand(experiment, description)))
 
 
 def open_backend(request: RunnerRequest) -> Runner:

