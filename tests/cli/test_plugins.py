@@ -1,6 +1,6 @@
 """`orchestra plugins`: which are installed, what they do, and why one failed."""
 
-ROW = {"name", "version", "status", "distribution", "module", "hooks", "builtin", "error"}
+ROW = {"commands", "name", "version", "status", "distribution", "module", "hooks", "builtin", "error"}
 
 
 def by_name(result):
