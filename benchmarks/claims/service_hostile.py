@@ -101,7 +101,7 @@ BENCHMARK = Benchmark(
     claim="10,000 hostile or malformed requests: no server error, nothing from outside of the home "
     "folder, and the service is healthy afterwards.",
     how="schemathesis over the whole OpenAPI but `/readyz`, which is asked at the end, with data that "
-    "fits it and data that does not, then requests drawn with a fixed seed from tables of paths, hosts, "
-    "methods, headers and bodies, over plain sockets. A canary file lies beside the home folder.",
+    "fits it and data that does not, then requests drawn with a fixed seed from tables of paths, "
+    "hosts, methods, headers and bodies, over plain sockets. A canary file lies beside the home folder.",
     measure=measure,
 )
