@@ -102,6 +102,6 @@ BENCHMARK = Benchmark(
     "folder, and the service is healthy afterwards.",
     how="schemathesis over the whole OpenAPI but `/readyz`, which is asked at the end, with data that "
     "fits it and data that does not, then requests drawn with a fixed seed from tables of paths, "
-    "hosts, methods, headers and bodies, over plain sockets. A canary file lies beside the home folder.",
+    "hosts, methods, headers and bodies, over plain sockets. A canary lies beside the home folder.",
     measure=measure,
 )
