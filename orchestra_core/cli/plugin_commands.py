@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass, field
+from functools import partial
 
 import click
 
 from orchestra_core.errors import DuplicateName, OrchestraError
+from orchestra_core.payloads import CommandRegistry
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.manager import PluginHost, open_host
 
@@ -39,7 +41,7 @@ def plugin_commands(reserved: Container[str], host: PluginHost | None = None) ->
         commands.by_plugin.setdefault(plugin, []).append(name)
 
     host = host or open_host()
-    HookCalls(host).commands(add)
+    HookCalls(host).commands(lambda plugin: CommandRegistry(partial(add, plugin)))
     commands.errors.extend(s.error for s in host.statuses.values() if s.error is not None)
     return commands
 

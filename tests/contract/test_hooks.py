@@ -22,6 +22,7 @@ from orchestra_core import (
     hookimpl,
     hookspecs,
 )
+from orchestra_core.payloads import CommandRegistry
 from orchestra_core.artifacts import Home
 from orchestra_core.builtin.threads import ThreadExecutor
 from orchestra_core.errors import (
@@ -780,12 +781,12 @@ def test_orchestra_run_finished(run_orchestra, stub_runner, ending):
 
 
 def registry(found):
-    def add(_plugin, command):
+    def add(command):
         if command.name in found:
             raise DuplicateName(f"two commands are called '{command.name}'")
         found[command.name] = command
 
-    return add
+    return lambda _plugin: CommandRegistry(add)
 
 
 def adding(name):
