@@ -22,7 +22,6 @@ from orchestra_core import (
     hookimpl,
     hookspecs,
 )
-from orchestra_core.payloads import CommandRegistry
 from orchestra_core.artifacts import Home
 from orchestra_core.builtin.threads import ThreadExecutor
 from orchestra_core.errors import (
@@ -34,6 +33,7 @@ from orchestra_core.errors import (
     StorageError,
 )
 from orchestra_core.history import read_history
+from orchestra_core.payloads import CommandRegistry
 from orchestra_core.plugins.calls import HookCalls
 from orchestra_core.plugins.manager import HOOK_NAMES, open_host
 from orchestra_core.session import open_dataset
