@@ -1,4 +1,4 @@
-"""Texts of plugins and users are never markup, in any sentence of the page, nor in what its script makes.
+"""Texts of plugins and users are never markup: in no sentence of the page, and in nothing scripted.
 
 Every text of a run is replaced by one that would begin an element wherever it stood unescaped.
 """
@@ -29,11 +29,12 @@ from orchestra_core.testing import reports
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 SPARED = {"stage", "point", "metric", "maximize", "unit"}
 """Keys whose text chooses what is shown: with another one less would be."""
+BREAKOUT = "'\"></script><x-hostile onx=window.XSS=1></x-hostile><img src=x onerror=window.XSS=1>"
 
 
 def hostile(number):
     """`<` for text, quotes for attributes, `</script>` for data within a script."""
-    return f"t{number}'\"></script><x-hostile onx=window.XSS=1></x-hostile><img src=x onerror=window.XSS=1>"
+    return f"t{number}{BREAKOUT}"
 
 
 class Poison:
@@ -68,9 +69,10 @@ def poisoned(report):
 
 
 def everything():
-    """A report that fills every section: a win with warnings, rulings, stages, events and moved queries."""
+    """A report that fills every section: warnings, rulings, stages, events, moved queries and so on."""
     report = reports.win()
-    first, *others = report.candidates
+    first, dropped, *others = report.candidates
+    dropped = dropped.model_copy(update={"dropped_in_rung": 0, "drop": "forced"})
     moved = [{"query_id": "q1", "text": "why?", "baseline": 0.0, "challenger": 1.0}]
     content = report.model_dump(mode="json")
     content["winner"]["parameters"] = {hostile("key"): "a word"}
@@ -78,8 +80,7 @@ def everything():
     content["jobs"][0] |= {"failures_by_reason": {"timeout": 2}, "files": {"metrics.json": "0" * 64}}
     return Report.model_validate(content, strict=False).model_copy(
         update={
-            "candidates": (first, others[0].model_copy(update={"dropped_in_rung": 0, "drop": "forced"}),
-                           *others[1:]),
+            "candidates": (first, dropped, *others),
             "warnings": ("the index changed",),
             "rulings": (Ruling(kind="warn", reason="slow", rule="p95", hint="Look.", plugin="guard"),),
             "stages": (StageSummary(name="grid", status="done"),),
@@ -127,12 +128,14 @@ def run_pages(report, offers="cancel"):
 
 def test_no_text_of_a_run_becomes_markup():
     report, poison = poisoned(everything())
+    win = reports.win()
+    texts = ("why?", "a sign test", "the index changed", "slow", "Look.", "ab won", "it broke", "Mend it.",
+             "because", reports.CHALLENGER, win.decisions[0].reason, win.verdict.reason, win.dataset,
+             win.name)  # fmt: skip
     for name, html in run_pages(report).items():
         found = Elements(html)
         assert found.strange == [], name
-        for said in ("why?", "a sign test", "the index changed", "slow", "Look.", "ab won", "it broke",
-                     "Mend it.", "because", reports.CHALLENGER, reports.win().decisions[0].reason,
-                     reports.win().verdict.reason, reports.win().dataset, reports.win().name):  # fmt: skip
+        for said in texts:
             assert poison.of(said) in found.text, (name, said)
         assert hostile("a") in found.text
 
