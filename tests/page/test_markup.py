@@ -70,17 +70,16 @@ def poisoned(report):
 
 def everything():
     """A report that fills every section: warnings, rulings, stages, events, moved queries and so on."""
-    report = reports.win()
-    first, dropped, *others = report.candidates
-    dropped = dropped.model_copy(update={"dropped_in_rung": 0, "drop": "forced"})
+    content = reports.win().model_dump(mode="json")
     moved = [{"query_id": "q1", "text": "why?", "baseline": 0.0, "challenger": 1.0}]
-    content = report.model_dump(mode="json")
-    content["winner"]["parameters"] = {hostile("key"): "a word"}
+    for chosen in (content["winner"], content["baseline"], *content["candidates"]):
+        chosen["parameters"] = {hostile("key"): "a word"}
+    content["candidates"][1] |= {"dropped_in_rung": 0, "drop": "forced"}
     content["verdict"] |= {"gained": moved, "lost": moved, "test": "a sign test"}
-    content["jobs"][0] |= {"failures_by_reason": {"timeout": 2}, "files": {"metrics.json": "0" * 64}}
+    content["jobs"][0] |= {"failures_by_reason": {hostile("why"): 2}}
+    content["jobs"][0]["files"] = {hostile("file"): "0" * 64}
     return Report.model_validate(content, strict=False).model_copy(
         update={
-            "candidates": (first, dropped, *others),
             "warnings": ("the index changed",),
             "rulings": (Ruling(kind="warn", reason="slow", rule="p95", hint="Look.", plugin="guard"),),
             "stages": (StageSummary(name="grid", status="done"),),
@@ -129,9 +128,18 @@ def run_pages(report, offers="cancel"):
 def test_no_text_of_a_run_becomes_markup():
     report, poison = poisoned(everything())
     win = reports.win()
-    texts = ("why?", "a sign test", "the index changed", "slow", "Look.", "ab won", "it broke", "Mend it.",
-             "because", reports.CHALLENGER, win.decisions[0].reason, win.verdict.reason, win.dataset,
-             win.name)  # fmt: skip
+    texts = [
+        "why?",
+        "a sign test",
+        "the index changed",
+        "slow",
+        "Look.",
+        "ab won",
+        "it broke",
+        "because",
+    ]
+    texts += ["Mend it.", reports.CHALLENGER, win.name, win.dataset]
+    texts += [win.decisions[0].reason, win.verdict.reason]
     for name, html in run_pages(report).items():
         found = Elements(html)
         assert found.strange == [], name
@@ -191,7 +199,7 @@ def test_what_the_script_makes_of_a_run_is_no_markup_either(tmp_path):
             assert "<x-hostile" in page.locator("#tip").inner_text()
             page.keyboard.press("Enter")
             assert "<x-hostile" in page.locator("#job-title").inner_text()
-            assert page.locator("#job-body dl").count()
+            assert hostile("key") in page.locator("#job-body").inner_text()
             page.keyboard.press("Escape")
         page.locator(".mark.winner").click()
         assert "<x-hostile" in page.locator("dialog").inner_text()

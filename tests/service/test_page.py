@@ -93,7 +93,7 @@ def test_everything_fits_at_every_width(width, scheme, slow, large, open_page, s
 
 
 def test_a_large_run_costs_the_browser_little(slow, large, open_page):
-    """Processor time, which a busy machine does not stretch; the benchmark has the first paint."""
+    """Processor time until all is there, which a busy machine does not stretch as it does a paint."""
     page = open_page()
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})

@@ -43,13 +43,13 @@ def test_a_refusal_stays_and_has_the_focus(paced, held, open_page):
     page, run_id = open_page(expected="409"), paced.run()["run_id"]
     watch(paced, page, run_id)
     refused = {"status": 409, "content_type": "application/problem+json"}
-    refused["body"] = '{"message": "It cannot be cancelled", "hint": "Wait."}'
+    refused["body"] = '{"message": "It <b>cannot</b> be cancelled", "hint": "Wait."}'
     page.route("**/orchestrate/cancel", lambda route: route.fulfill(**refused))
     page.get_by_role("button", name="Cancel the run").click()
     page.get_by_role("alert").wait_for()
     held.release()
     page.locator("#stage-grid.running").wait_for()
-    assert page.get_by_role("alert").inner_text() == "It cannot be cancelled\nWait."
+    assert page.get_by_role("alert").inner_text() == "It <b>cannot</b> be cancelled\nWait."
     assert page.evaluate("document.activeElement.getAttribute('role')") == "alert"
     page.unroute("**/orchestrate/cancel")
     page.get_by_role("button", name="Cancel the run").click()  # it is not off
