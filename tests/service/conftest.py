@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,9 @@ from orchestra_core.journal.lock import holder_of
 httpx = pytest.importorskip("httpx2")
 pytest.importorskip("fastapi")
 
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 DATA = Path(__file__).parent / "data"
 KEPT = {"ORCHESTRA_CACHE_DIR"}
 TARGET = ("--plugins", "service_target,no:reporters")
@@ -259,3 +263,51 @@ def end_service(served: Served) -> None:
     if served.process.stdout:
         served.process.stdout.close()
     end_workers(served.home)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, headless."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    named = os.environ.get("SERVICE_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """`open_page(width=360, scheme="dark")`: a page on which nothing may be logged, or go elsewhere."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def open_(width: int = 1280, scheme: str = "light", *, expected: str = "nothing") -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        page.on("console", lambda m: complaints.append(m.text) if expected not in m.text else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: complaints.append(r.url) if not is_own(r.url) else None)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def is_own(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "data:", "file:"))

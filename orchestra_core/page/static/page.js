@@ -121,21 +121,29 @@
     open();
   };
 
-  // The keyboard: one stop for the Tab key; from there the marks are walked by latency or by quality.
+  // The keyboard: one stop for the Tab key. From there left and right walk over all marks by latency, up
+  // and down go to the nearest one of better or worse quality.
   const stop = (marks, chosen) => {
     for (const mark of marks) mark.setAttribute("tabindex", mark === chosen ? "0" : "-1");
   };
   const byLatency = (a, b) => a.dataset.x - b.dataset.x || b.dataset.y - a.dataset.y;
-  const byQuality = (a, b) => b.dataset.y - a.dataset.y || a.dataset.x - b.dataset.x;
+  const beyond = (marks, mark, sign) => {
+    const gap = (other) => sign * (other.dataset.y - mark.dataset.y);
+    const aside = (other) => Math.abs(other.dataset.x - mark.dataset.x);
+    return marks.filter((other) => gap(other) > 0)
+      .sort((a, b) => gap(a) - gap(b) || aside(a) - aside(b))[0];
+  };
   const KEYS = {
-    ArrowRight: [byLatency, (i) => i + 1], ArrowLeft: [byLatency, (i) => i - 1],
-    ArrowUp: [byQuality, (i) => i + 1], ArrowDown: [byQuality, (i) => i - 1],
-    Home: [byLatency, () => 0], End: [byLatency, (_i, count) => count - 1],
+    ArrowRight: (marks, mark) => marks[marks.indexOf(mark) + 1],
+    ArrowLeft: (marks, mark) => marks[marks.indexOf(mark) - 1],
+    ArrowUp: (marks, mark) => beyond(marks, mark, -1),
+    ArrowDown: (marks, mark) => beyond(marks, mark, 1),
+    Home: (marks) => marks[0],
+    End: (marks) => marks[marks.length - 1],
   };
   const walk = (mark, key) => {
-    const [order, step] = KEYS[key];
-    const marks = marksIn(run).sort(order);
-    const next = marks[step(marks.indexOf(mark), marks.length)];
+    const marks = marksIn(run).sort(byLatency);
+    const next = KEYS[key](marks, mark);
     if (!next) return;
     stop(marks, next);
     next.focus();
