@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from orchestra_core.datasets import DatasetSource
 from orchestra_core.errors import DuplicateName, HookError, OrchestraError, StorageError
@@ -47,9 +47,6 @@ from orchestra_core.plugins.answers import (
 from orchestra_core.plugins.manager import PluginHost
 from orchestra_core.report import Decision, Ruling
 from orchestra_core.runner import Runner, RunnerDescription
-
-if TYPE_CHECKING:
-    import click
 
 Named = TypeVar("Named", DatasetSource, Tool)
 MUTE_AFTER = 3
@@ -167,8 +164,8 @@ class HookCalls:
         for _ in self._safely("orchestra_run_finished", run):
             pass
 
-    def commands(self, add: Callable[[str, click.Command], None]) -> None:
-        """Let every plugin add its commands, by plugin. Raises HookError, DuplicateName."""
+    def commands(self, add: Callable[[str, Any], None]) -> None:
+        """Let every plugin add its click commands, by plugin. Raises HookError, DuplicateName."""
         for plugin in self._plugins("orchestra_commands"):
             try:
                 registry = CommandRegistry(partial(add, plugin))
