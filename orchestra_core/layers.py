@@ -257,7 +257,9 @@ def sentence_of(problem: Any) -> str:
     if problem["type"] == "missing":
         return "it is missing"
     text = str(problem["msg"]).removeprefix("Value error, ")
-    text = text.replace("Input should be", "expected")
+    text = text.replace("Input should be", "expected").replace(
+        "a valid tuple", "a list, such as [a, b]"
+    )
     if _PRIVATE.intersection(problem["loc"]):
         return text
     if problem["type"] == "too_short":

@@ -87,11 +87,12 @@ def _checked_value(
     if name not in known and description.open_parameters:
         return value
     if name not in known:
-        listed = ", ".join(known)
+        near = nearest(name, known)
+        listed = f" It knows: {', '.join(known)}." if not near.startswith("Known") else ""
         raise ExperimentError(
             f"the runner '{description.name}' has no parameter '{name}'",
             where=where,
-            hint=f"{nearest(name, known)} It knows: {listed}.".strip(),
+            hint=f"{near}{listed}".strip(),
         )
     parameter = known[name]
     if name == "collection" and experiment.collections and value not in experiment.collections:

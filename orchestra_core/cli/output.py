@@ -62,15 +62,3 @@ def figure(value: float | None, unit: str = "") -> str:
     if unit == "USD":
         return f"${value:.3g}"
     return f"{value:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: `850 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -42,7 +42,8 @@ def command(
 
 
 def _show(plan: Any, guess: Any, rulings: Any) -> None:
-    from orchestra_core.cli.output import console, duration, print_table
+    from orchestra_core.cli.output import console, print_table
+    from orchestra_core.telling.units import duration
 
     click.echo(click.style(f"Plan {plan.plan_hash[:12]} · {plan.experiment.name}", bold=True))
     click.echo(
@@ -60,6 +61,8 @@ def _show(plan: Any, guess: Any, rulings: Any) -> None:
 
     console().print(Columns([c.config_id for c in plan.configurations], padding=(0, 2)))
     click.echo(f"At most {plan.requests:,} requests; about {duration(guess.seconds)} ({guess.basis}).")
+    if guess.warning:
+        click.echo(f"{click.style('Warning:', fg='yellow')} {guess.warning}")
     for ruling in rulings:
         if ruling.kind != "allow":
             click.echo(f"{ruling.kind} by {ruling.plugin} ({ruling.rule}): {ruling.reason}")

@@ -13,6 +13,7 @@ from orchestra_core.diagnosing.home import tell_home
 from orchestra_core.diagnosing.network import tell_network
 from orchestra_core.diagnosing.target import SKIPPED, tell_target
 from orchestra_core.errors import ExperimentError, GuardDenied, PluginError
+from orchestra_core.estimate import estimate
 from orchestra_core.experiment import Experiment, Paths
 from orchestra_core.layers import Layers, read_layers
 from orchestra_core.payloads import GuardEvidence
@@ -20,7 +21,7 @@ from orchestra_core.plan import Plan
 from orchestra_core.plugins.manager import open_host
 from orchestra_core.plugins.selection import parse_selection
 from orchestra_core.session import Request, Session, open_home, open_session
-from orchestra_core.telling.units import counted
+from orchestra_core.telling.units import counted, duration
 
 Plugins = Iterable[tuple[str, object]]
 
@@ -105,10 +106,11 @@ def _plan(found: Diagnosis, session: Session) -> tuple[Dataset | None, Plan | No
     with found.noting("dataset", "plan"):
         plan = session.make_plan(dataset)
         _check_guards(session, plan)
-        told = (
-            f"{counted(len(plan.configurations), 'configuration')}, at most {plan.requests:,} requests"
-        )
-        found.add("dataset", "plan", "ok", told)
+        guess = estimate(session, plan)
+        number = counted(len(plan.configurations), "configuration")
+        took = duration(guess.seconds)
+        told = f"{number}, at most {plan.requests:,} requests, about {took} ({guess.basis})"
+        found.add("dataset", "plan", "warn" if guess.warning else "ok", told, guess.warning)
         return dataset, plan
     return dataset, None
 

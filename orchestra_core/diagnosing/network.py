@@ -10,9 +10,10 @@ from orchestra_core.experiment import RunnerSection
 from orchestra_core.outbound.addresses import parse_url
 from orchestra_core.outbound.names import Names
 from orchestra_core.outbound.policy import Policy, parse_alias, parse_allowed
-from orchestra_core.outbound.secrets import Secrets, variables_of
+from orchestra_core.outbound.secrets import SHORTEST, Secrets, variables_of
 
 AREA = "network"
+_SHORT = "So short a value would tear holes into any text: use a longer one if it is a secret."
 
 
 def tell_network(found: Diagnosis, section: RunnerSection, environ: Mapping[str, str]) -> None:
@@ -24,19 +25,33 @@ def tell_network(found: Diagnosis, section: RunnerSection, environ: Mapping[str,
         with found.noting(AREA, "base_url"):
             found.add(AREA, "base_url", "ok", _base(section, section.base_url, names))
     for name, address in section.host_aliases.items():
-        with found.noting(AREA, f"alias {name}"):
-            (host, port), _ = parse_alias(address, address)
-            told = ", ".join(names.addresses(host, port or 0))
-            found.add(AREA, f"alias {name}", "ok", f"{address}{_told(host, told)}")
+        _tell_alias(found, name, address, names)
     for entry in section.allowed_hosts:
         _tell_allowed(found, entry, names)
     if not section.allowed_hosts:
         found.add(AREA, "allowed_hosts", "info", "only this machine may be asked")
     for header, template in section.headers.items():
         with found.noting(AREA, f"header {header}"):
-            Secrets({header: template}, environ)
-            variables = ", ".join(variables_of(template))
-            found.add(AREA, f"header {header}", "ok", f"from the environment: {variables}")
+            _tell_header(found, header, template, environ)
+
+
+def _tell_alias(found: Diagnosis, name: str, address: str, names: Names) -> None:
+    (host, port), _ = parse_alias(address, address)
+    try:
+        told = ", ".join(names.addresses(host, port or 0))
+        found.add(AREA, f"alias {name}", "ok", f"{address}{_told(host, told)}")
+    except OrchestraError as error:  # no failure by itself; that of base_url is told above
+        found.add(AREA, f"alias {name}", "warn", f"{address}: {error.message}", error.hint)
+
+
+def _tell_header(found: Diagnosis, header: str, template: str, environ: Mapping[str, str]) -> None:
+    """Raises ExperimentError for a variable that is not set."""
+    Secrets({header: template}, environ)
+    variables = variables_of(template)
+    told = f"from the environment: {', '.join(variables)}"
+    if short := [name for name in variables if len(environ[name].strip()) < SHORTEST]:
+        told += f"; below {SHORTEST} characters, so not taken out of what is echoed: {', '.join(short)}"
+    found.add(AREA, f"header {header}", "warn" if short else "ok", told, _SHORT if short else "")
 
 
 def _base(section: RunnerSection, base_url: str, names: Names) -> str:

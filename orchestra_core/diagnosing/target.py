@@ -11,13 +11,14 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from orchestra_core.builtin.limits_guard import DEPTH
 from orchestra_core.datasets import Dataset
 from orchestra_core.diagnosing.findings import Diagnosis, Status
 from orchestra_core.errors import HealthFailed, RequestFailed, TargetError
 from orchestra_core.evaluation.ids import aligned, both_sides, nothing_found
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY
 from orchestra_core.observation import Observation, Unit, most_frequent
-from orchestra_core.plan import Plan
+from orchestra_core.plan import Configuration, Plan
 from orchestra_core.runner import Health, Runner
 from orchestra_core.scheduling.health import ask
 from orchestra_core.scheduling.limits import within
@@ -125,6 +126,7 @@ def _tell_trial(found: Diagnosis, runner: Runner, dataset: Dataset, plan: Plan) 
         hint = str((result.error or {}).get("hint", ""))
         if _tell_answers(found, plan.baseline.config_id, seen, dataset, hint):
             _tell_ids(found, seen, dataset)
+            _tell_order(found, seen, plan.baseline)
             return
     found.skip("no query was answered", (_TRIAL, "ids"))
 
@@ -177,6 +179,20 @@ def _tell_ids(found: Diagnosis, seen: Sequence[Observation], dataset: Dataset) -
             details = overlap.model_dump(mode="json")
             status: Status = "ok" if whole else "warn"
             found.add(_TRIAL, "ids", status, f"{share}: {both_sides(overlap)}", hint, details)
+
+
+def _tell_order(found: Diagnosis, seen: Sequence[Observation], asked: Configuration) -> None:
+    """What an answer says against itself: scores that rise, more documents than were asked for."""
+    rising = sum(list(o.scores) != sorted(o.scores, reverse=True) for o in seen)
+    if rising:
+        told = f"scores rise with the rank in {rising} of {counted(len(seen), 'answer')}"
+        hint = "Rankings are read best first: reverse them in the mapping, or map no score."
+        found.add(_TRIAL, "scores", "warn", told, hint)
+    depth = asked.parameters.get(DEPTH)
+    longest = max((len(o.ranking) for o in seen), default=0)
+    if isinstance(depth, int) and longest > depth:
+        told = f"up to {longest} documents were returned where {DEPTH} is {depth}"
+        found.add(_TRIAL, "depth", "warn", told, f"Does the target heed {DEPTH}?")
 
 
 def _tell_noise(found: Diagnosis, noise: _Noise) -> None:

@@ -21,6 +21,7 @@ _URL = re.compile(r"(https?)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.IGNORECASE
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]+))?")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _TARGET = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]++|%[0-9A-Fa-f]{2})*")
+_DOTS = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=//)[^/?#]*@|^[^/?#]*@")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -92,6 +93,8 @@ def check_target(target: str) -> str:
         raise refused(
             target, "has characters in its path that need escaping, or too many", "Write them as %XX."
         )
+    if _DOTS.search(target.partition("?")[0]):
+        raise refused(target, "has '.' or '..' as a part of its path", "Write the path that is meant.")
     return target
 
 
@@ -99,13 +102,18 @@ def parse_host_port(text: str, where: str = "") -> tuple[str, int | None]:
     """`host` or `host:port`. Raises AddressRefused. `where`: what to name in the message."""
     shown = where or text
     _refuse_characters(text, shown)
+    if "@" in text:
+        raise refused(
+            shown, "holds a user or password", "Leave out what stands before '@', and the '@'."
+        )
     match = _HOST_PORT.fullmatch(text)
     if match is None:
         raise refused(shown, "has no readable host and port", "Write host:port, an IPv6 host in [ ].")
     host, port = match.groups()
     number = int(port) if port and len(port) <= 5 else None
     if port is not None and (number is None or not 1 <= number <= 65535 or port[0] == "0"):
-        raise refused(shown, f"has no port that exists: {port[:12]}", "Ports are from 1 to 65535.")
+        hint = "Ports are from 1 to 65535, without zeros before them."
+        raise refused(shown, f"has no port that exists: {port[:12]}", hint)
     return _checked_host(host.lower(), shown), number
 
 

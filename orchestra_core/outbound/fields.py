@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field
 
 from orchestra_core.errors import AddressRefused
 from orchestra_core.outbound.addresses import check_target
-from orchestra_core.outbound.policy import check_base_url, parse_alias, parse_allowed
+from orchestra_core.outbound.policy import check_base_url, parse_allowed, read_aliases
 from orchestra_core.outbound.secrets import check_headers
 
 Answer = TypeVar("Answer")
@@ -20,8 +20,7 @@ def _check_address(value: str) -> str:
 
 
 def _check_aliases(value: dict[str, str]) -> dict[str, str]:
-    for name, address in value.items():
-        _readable(parse_alias, name, address)
+    _readable(read_aliases, value)
     return value
 
 
@@ -37,7 +36,7 @@ def _check_endpoints(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _readable(parse: Callable[..., Answer], *texts: str) -> Answer:
+def _readable(parse: Callable[..., Answer], *texts: Any) -> Answer:
     """What pydantic can tell the user, with its place in the file."""
     try:
         return parse(*texts)

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestra_core.errors import AddressRefused
-from orchestra_core.outbound.addresses import Origin, bracketed, parse_host_port, parse_url, refused
+from orchestra_core.outbound.addresses import (
+    DEFAULT_PORTS,
+    Origin,
+    bracketed,
+    parse_host_port,
+    parse_url,
+    refused,
+)
 
 Alias = tuple[str, int | None]
 
@@ -29,7 +36,7 @@ class Policy:
 
     def __init__(self, aliases: Mapping[str, str], allowed: Iterable[str]) -> None:
         """Raises AddressRefused for an entry that cannot be read."""
-        self._aliases = dict(parse_alias(name, address) for name, address in aliases.items())
+        self._aliases = read_aliases(aliases)
         self._allowed = frozenset(parse_allowed(entry) for entry in allowed)
 
     def route(self, origin: Origin, *, by_name: bool = False) -> Route:
@@ -57,6 +64,17 @@ class Policy:
         return Origin(origin.scheme, host, port or origin.port)
 
 
+def read_aliases(aliases: Mapping[str, str]) -> dict[Alias, Alias]:
+    """All of `host_aliases`. Raises AddressRefused, also where two names are one."""
+    found: dict[Alias, Alias] = {}
+    for name, address in aliases.items():
+        key, value = parse_alias(name, address)
+        if key in found:
+            raise refused(name, "has an alias already", "Case makes no difference: leave one out.")
+        found[key] = value
+    return found
+
+
 def parse_alias(name: str, address: str) -> tuple[Alias, Alias]:
     """One entry of `host_aliases`. Raises AddressRefused."""
     key, value = parse_host_port(name), parse_host_port(address)
@@ -76,7 +94,8 @@ def parse_allowed(entry: str) -> tuple[str, str, int]:
         raise refused(entry, "holds a '*'", "List each host with its port; there are no wildcards.")
     host, port = parse_host_port(rest, entry)
     if port is None:
-        hint = f"Write {scheme}{separator}{bracketed(host)}:443, or whichever port it is."
+        usual = DEFAULT_PORTS.get(scheme, 443)
+        hint = f"Write {scheme}{separator}{bracketed(host)}:{usual}, or whichever port it is."
         raise refused(entry, "names no port", hint)
     if separator and scheme not in ("http", "https", "postgresql"):
         raise refused(entry, "has an unknown scheme", "Schemes are http, https and postgresql.")

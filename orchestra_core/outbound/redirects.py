@@ -34,7 +34,7 @@ def redirected(method: str, url: Url, raw: Raw) -> dict[str, Any]:
 def misled(url: Url, error: AddressRefused) -> RequestFailed:
     """The failure of a request that was sent on to an address that may not be asked."""
     told = error.whole or error.message  # cut once it is redacted: half a secret is not known for one
-    return RequestFailed("redirect", f"sent on from or to {url}: {told}", hint=error.hint)
+    return RequestFailed("redirect", f"a redirect by {url} was not followed: {told}", hint=error.hint)
 
 
 def _resolved(url: Url, location: str) -> Url:

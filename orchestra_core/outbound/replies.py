@@ -18,7 +18,7 @@ _READ, _EXCERPT = 2000, 200
 """Characters of an error's body that are looked at, and told."""
 _HINTS = {
     400: "The target did not understand the request; compare the mapping with its documentation.",
-    401: "Set runner.headers.Authorization, by ${env:…}; redirects are followed without it.",
+    401: "Set or correct runner.headers.Authorization, by ${env:…}; redirects are followed without it.",
     403: "The credentials of runner.headers do not suffice.",
     404: "Compare runner.base_url and the mapping's path with what the target serves.",
     413: "Ask for less at once.",

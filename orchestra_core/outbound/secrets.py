@@ -25,6 +25,8 @@ _LONGEST_FORM = 12
 
 def check_headers(headers: dict[str, str]) -> dict[str, str]:
     """Names and templates of `runner.headers`. Raises ValueError; no variable is read."""
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("a header stands twice; case makes no difference")
     for name, template in headers.items():
         if not _NAME.fullmatch(name):
             raise ValueError(f"'{name[:40]}' is no name of a header")

@@ -128,8 +128,8 @@ def test_some_foreign_ids_and_no_ids_at_all(look):
             return Odd(self.target, request.dataset, self.calls)
 
     found = look(runner=Odds())
-    assert found.exit_code == 0
-    assert "nothing was found" in rows(found, "warn")["trial", "ids"]
+    assert found.exit_code == 3
+    assert "nothing was found" in rows(found, "fail")["trial", "ids"]
     Odd.ranking = ("d0001", "x1", "x2")
     found = look(runner=Odds())
     assert rows(found, "warn")["trial", "ids"].startswith("33% of 3 ids are in the corpus")

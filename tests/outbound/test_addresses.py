@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from orchestra_core.errors import AddressRefused
 from orchestra_core.outbound.addresses import Origin, parse_host_port, parse_url
 from orchestra_core.outbound.policy import Policy, parse_alias, parse_allowed
+from orchestra_core.outbound.secrets import check_headers
 
 HOSTILE = {
     "http://user:hunter2@127.0.0.1:8000": "user or password",
@@ -195,3 +196,33 @@ def test_a_list_entry_that_is_not_exact_is_refused(entry, problem):
 def test_an_alias_with_a_port_on_one_side_is_refused():
     with pytest.raises(AddressRefused, match="one side"):
         parse_alias("andy:8000", "127.0.0.1")
+
+
+@pytest.mark.parametrize("target", ["/..", "/a/../b", "/a/%2e%2E/b?x=1", "/./a", "/.%2e/", "/a/.."])
+def test_a_path_has_one_form_too(target):
+    with pytest.raises(AddressRefused, match="part of its path"):
+        parse_url(f"http://127.0.0.1:8000{target}")
+    assert parse_url("http://127.0.0.1/a..b/.c/...?d=/../e").target == "/a..b/.c/...?d=/../e"
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("http://user:secret@evil.example:80", "holds a user or password"),
+        ("evil.example:08411", "without zeros"),
+        ("http://evil.example", "evil.example:80"),
+        ("https://evil.example", "evil.example:443"),
+    ],
+)
+def test_an_entry_that_cannot_be_read_says_why(entry, told):
+    with pytest.raises(AddressRefused) as caught:
+        parse_allowed(entry)
+    assert told in f"{caught.value.message} {caught.value.hint}"
+    assert "secret" not in caught.value.message
+
+
+def test_names_that_differ_in_case_alone_are_one():
+    with pytest.raises(AddressRefused, match="has an alias already"):
+        Policy({"A": "127.0.0.1", "a": "127.0.0.2"}, ())
+    with pytest.raises(ValueError, match="stands twice"):
+        check_headers({"X-A": "${env:A}", "x-a": "${env:B}"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from orchestra_core.fields import StrictModel
 from orchestra_fiqa_runner.http.mapping import Expression, Mapping, Template, complete
@@ -27,11 +27,23 @@ class PgvectorSettings(StrictModel):
     """The flags of `ts_rank_cd`: what a chunk's length does to its rank."""
 
 
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if own := sorted({"RUNS_DIR", "JOB_ID", "BASE"}.intersection(names)):
+        raise ValueError(f"{own[0]} is set by Orchestra itself: leave it out")
+    return names
+
+
 class CommandSettings(StrictModel):
     """The backend `command`."""
 
-    environment: tuple[str, ...] = Field(default=("PATH",), strict=False)
-    """Names of environment variables that the program may see, besides RUNS_DIR, JOB_ID and BASE."""
+    environment: Annotated[tuple[VariableName, ...], AfterValidator(_check_names)] = Field(
+        default=("PATH",), strict=False
+    )
+    """Names of environment variables that the program may see, besides RUNS_DIR, JOB_ID and BASE. Their
+    values, except those below four characters and that of PATH, are taken out of what it prints."""
     files: bool = True
     """True: it is told which queries to ask, with `--queries` and `--qrels`. False: it samples for
     itself, and only its own figures are left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -12,10 +13,13 @@ from time import monotonic, sleep
 
 import psutil
 import pytest
-from orchestra_fiqa_runner.command.process import TAIL
+from orchestra_fiqa_runner.command.process import HIDDEN, TAIL
+from orchestra_fiqa_runner.command.results import read_result
 from orchestra_fiqa_runner.settings import CommandSettings, FiqaSettings
+from pydantic import ValidationError
 
 from orchestra_core.errors import AddressRefused, ExperimentError, RunnerTimeout, TargetError
+from orchestra_core.observation import Query
 from orchestra_core.runner import Load
 
 SCRIPT = Path(__file__).parent / "data" / "script.py"
@@ -296,13 +300,48 @@ def test_a_secret_at_the_edge_of_a_complaint_is_hidden_whole(opener, fiqa, one, 
     assert not any(token[start : start + 3] in said for start in range(len(token) - 2))
 
 
-def test_a_failure_repeats_the_complaint_without_secrets(opener, fiqa, one, monkeypatch):
+def test_a_failure_repeats_the_complaint_without_secrets(opener, fiqa, one, monkeypatch, tmp_path):
     monkeypatch.setenv("TOKEN", "t0ken-value")
     settings = FiqaSettings(command=CommandSettings(environment=("TOKEN",)))
     with pytest.raises(TargetError, match="exit code 7") as caught:
         list(opener("fail", settings).evaluate([one], fiqa.judged_queries()[:2]))
     assert "no such index" in caught.value.hint
     assert "t0ken-value" not in str(caught.value.as_payload())
+    logs = list(tmp_path.rglob("std*.log"))
+    assert logs
+    assert not any("t0ken-value" in log.read_text() for log in logs)
+    assert any(HIDDEN in log.read_text() for log in logs)
+
+
+@pytest.mark.parametrize("names", [("A=B",), ("1A",), ("",), ("PATH", "RUNS_DIR")])
+def test_names_of_variables_are_checked(names):
+    with pytest.raises(ValidationError):
+        CommandSettings(environment=names)
+
+
+def test_a_declared_variable_that_is_not_set_is_told(opener, monkeypatch):
+    monkeypatch.delenv("NO_SUCH", raising=False)
+    settings = FiqaSettings(command=CommandSettings(environment=("PATH", "NO_SUCH")))
+    assert opener("figures", settings).health().message.endswith("NO_SUCH is not set")
+
+
+@pytest.mark.parametrize(
+    ("lines", "trec", "more", "problem"),
+    [
+        ([{"query_id": "q1", "ranking": ["a", "b"]}], ["b", "a"], {}, "is not that of queries.jsonl"),
+        ([{"query_id": "q1", "failure": {"reason": "x"}}], ["a"], {}, "which failed"),
+        ([], ["a"], {"failures_by_reason": {"x": 2}}, "metrics.failures is less"),
+    ],
+)
+def test_files_that_contradict_each_other_are_no_result(tmp_path, lines, trec, more, problem):
+    figures = {"recall@10": 0.5, "count": 2}
+    told = {"status": "ok", "metrics": figures, **more}
+    (tmp_path / "metrics.json").write_text(json.dumps(told))
+    (tmp_path / "queries.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ranked = "".join(f"q1 Q0 {d} {rank} {9 - rank} x\n" for rank, d in enumerate(trec))
+    (tmp_path / "run.trec.gz").write_bytes(gzip.compress(f"{ranked}q2 Q0 a 0 1 x\n".encode()))
+    with pytest.raises(TargetError, match=problem):
+        read_result(tmp_path, "c", [Query("q1", "one"), Query("q2", "two")], "recall@10")
 
 
 def test_health_and_fingerprint(opener, tmp_path, corpus_file):

@@ -120,6 +120,22 @@ def test_http_that_is_not_usable(diag, kind):
     assert token not in json.dumps(list(checks.values()))
 
 
+def test_what_an_answer_says_against_itself_is_told(diag, fiqa):
+    items = [{"doc_id": d, "score": rank} for rank, d in enumerate(list(fiqa.corpus)[:15])]
+    with serving(lambda _request: (200, {"items": items})) as service:
+        section = ("runner.backend=http", f"runner.base_url={service.url}", "limits.wall=10")
+        header = 'runner.headers={X-Short: "${env:SHORT}"}'
+        aliases = "runner.host_aliases={unused: nobody.invalid}"
+        code, checks = diag(*section, header, aliases, SHORT="abc")
+    assert is_usable(code, checks)
+    assert "scores rise" in checks["trial", "scores"]["message"]
+    assert "up to 15 documents" in checks["trial", "depth"]["message"]
+    assert "not taken out" in checks["network", "header X-Short"]["message"]
+    assert checks["network", "alias unused"]["status"] == "warn"
+    assert checks["dataset", "plan"]["status"] == "warn"
+    assert "limits.wall" in checks["dataset", "plan"]["hint"]
+
+
 @pytest.mark.parametrize("behave", ["rankings", "figures", "silent"])
 def test_command(diag, fiqa, tmp_path, behave):
     corpus = tmp_path / "corpus.json"

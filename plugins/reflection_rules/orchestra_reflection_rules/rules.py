@@ -58,8 +58,9 @@ def plateau(evidence: RungEvidence, settings: Settings) -> Decision | None:
     return Decision(
         kind="early_stop",
         rule="plateau",
-        reason=f"the leader moved by {gain:+.4f} over {settings.plateau_rungs} rungs, and all "
-        f"{len(evidence.configurations)} survivors lie within {spread:.4f} of each other",
+        reason=f"the leader's mean has not grown by more than {settings.plateau:g} over "
+        f"{settings.plateau_rungs} rungs ({gain:+.4f}), and all {len(evidence.configurations)} "
+        f"survivors lie within {spread:.4f} of each other",
         figures={"gain": gain, "spread": spread, "epsilon": epsilon},
     )
 

@@ -46,6 +46,8 @@ class Processes:
         finally:
             _end([process])  # what it left running in the background too
             self._forget(process)
+            for name in (OUT, ERR):
+                hide(folder / name, self._secrets())
         if not in_time:
             raise RunnerTimeout(
                 f"{words[0]} did not end within {timeout_s:g} s, so its process group was ended",
@@ -121,6 +123,25 @@ class Processes:
             text = text.replace(secret, HIDDEN)
         text = " ".join((text[longest:] if begins else text)[-TAIL:].split())
         return f" It said: {text}" if text else ""
+
+
+def hide(path: Path, secrets: Collection[str]) -> None:
+    """Take secrets out of a program's output; a file without any is left as it is."""
+    known = [secret.encode() for secret in sorted(secrets, key=len, reverse=True)]
+    if not known or not path.is_file():
+        return
+    changed, clean = False, path.with_name(f"{path.name}.clean")
+    with path.open("rb") as stream, clean.open("wb") as out:
+        for line in stream:
+            shown = line
+            for secret in known:
+                shown = shown.replace(secret, HIDDEN.encode())
+            changed = changed or shown != line
+            out.write(shown)
+    if changed:
+        clean.replace(path)
+    else:
+        clean.unlink()
 
 
 def _ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:

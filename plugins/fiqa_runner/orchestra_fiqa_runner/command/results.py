@@ -36,6 +36,7 @@ class _Metrics(BaseModel):
     status: str
     job_id: str | None = None
     metrics: dict[str, float | None]
+    failures_by_reason: dict[str, int] | None = None
     error: Any = None
 
 
@@ -89,6 +90,7 @@ def read_result(
         _check_told_failures(folder, lines.values(), figures)
         told = {name: value for name, value in figures.items() if name not in _COUNTS}
         return Result(_reported(config_id, queries, told), aggregate_only=True, figures=figures)
+    _check_agreement(folder, lines, rankings or {})
     seen = tuple(_observation(config_id, q.query_id, lines, rankings or {}) for q in queries)
     _check_failures(folder, seen, figures)
     return Result(seen, aggregate_only=False, figures=figures)
@@ -108,6 +110,9 @@ def _read_metrics(folder: Path, job_id: str, asked: int, objective: str) -> dict
         raise _bad(path, f"its status is '{found.status[:60]}'{_because(found.error)}")
     if found.job_id not in (None, job_id):
         raise _bad(path, f"it is of job '{str(found.job_id)[:80]}', not of '{job_id}'")
+    told = sum((found.failures_by_reason or {}).values())
+    if told > (found.metrics.get("failures") or 0):
+        raise _bad(path, f"failures_by_reason has {told:,}, and metrics.failures is less")
     known = {canonical(name): value for name, value in found.metrics.items() if value is not None}
     _check_figures(path, known, asked, objective)
     return known
@@ -206,6 +211,21 @@ def _reported(
     config_id: str, queries: Sequence[Query], figures: Mapping[str, float]
 ) -> tuple[Observation, ...]:
     return tuple(Observation(config_id, query.query_id, reported=figures) for query in queries)
+
+
+def _check_agreement(
+    folder: Path, lines: Mapping[str, _Line], rankings: Mapping[str, Sequence[str]]
+) -> None:
+    """Two files that tell of one query must tell the same."""
+    for query_id, line in lines.items():
+        told, ranked = line.ranking, rankings.get(query_id)
+        if ranked and line.failure is not None:
+            raise _bad(
+                folder / RANKINGS, f"it ranks query '{query_id[:60]}', which failed by {QUERIES}"
+            )
+        if told is not None and ranked is not None and list(told) != list(ranked):
+            problem = f"its ranking of query '{query_id[:60]}' is not that of {QUERIES}"
+            raise _bad(folder / RANKINGS, problem)
 
 
 def _check_told_failures(folder: Path, lines: Collection[_Line], figures: Mapping[str, float]) -> None:

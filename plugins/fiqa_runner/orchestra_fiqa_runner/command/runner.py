@@ -76,7 +76,9 @@ class CommandRunner:
                 hint="Correct runner.runner_cmd: the program must be on the PATH, or a path to an "
                 "executable file.",
             )
-        return Health(ok=True, message="the program is there", details={"runs_in": self._folder.name})
+        unset = [name for name in self._settings.environment if name not in os.environ]
+        message = "the program is there" + (f"; {', '.join(unset)} is not set" if unset else "")
+        return Health(ok=True, message=message, details={"runs_in": self._folder.name})
 
     def evaluate(
         self, configurations: Sequence[Configuration], queries: Sequence[Query]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestra_core.cli.output import duration, print_json, print_table
+from orchestra_core.cli.output import print_json, print_table
 from orchestra_core.outbound.opening import open_door
 from orchestra_core.session import Request, cache_folder, open_session
+from orchestra_core.telling.units import duration
 from orchestra_fiqa_runner.backends.pgvector import tables_for
 from orchestra_fiqa_runner.collections import read_collections
 from orchestra_fiqa_runner.description import RUNNER_NAME

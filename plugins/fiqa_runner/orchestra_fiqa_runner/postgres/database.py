@@ -34,7 +34,7 @@ _CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
     "application_name": "orchestra",
 }
-LOAD = "Load it: orchestra fiqa load, with the same experiment."
+LOAD = "Load it: orchestra fiqa load, with the same experiment (--demo for the demonstration server)."
 # What the pool logs is told as an error here; without a handler it would go to stderr as well.
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 
