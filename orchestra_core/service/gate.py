@@ -157,8 +157,9 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
 
 
 def _too_large() -> Refused:
+    # Not closed at once: a client that is still sending would lose the answer with the connection.
     hint = "Send less, or put the experiment into the service's file."
-    return Refused(413, "too_large", "the body is larger than 1 MiB", hint, Connection="close")
+    return Refused(413, "too_large", "the body is larger than 1 MiB", hint)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
