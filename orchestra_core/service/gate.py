@@ -153,11 +153,11 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
                         raise Refused(400, "json", told, "Send one JSON object, such as {}.")
                     return bytes(body)
     told = f"the body was not whole after {BODY_SECONDS:g} s"
-    raise Refused(408, "slow", told, "Send it faster, or less.", Connection="close")
+    # Not closed at once, here and below: who still sends would lose the answer with the connection.
+    raise Refused(408, "slow", told, "Send it faster, or less.")
 
 
 def _too_large() -> Refused:
-    # Not closed at once: a client that is still sending would lose the answer with the connection.
     hint = "Send less, or put the experiment into the service's file."
     return Refused(413, "too_large", "the body is larger than 1 MiB", hint)
 
