@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import zlib
 
 import pytest
@@ -455,6 +456,23 @@ def test_the_threads_of_a_forked_child_share_one_descriptor(path):
     assert [seq for seq, _ in read(path)[0]] == list(range(1, 103))
 
 
+def is_free_soon(path, seconds=10.0):
+    """Whether nobody holds the file's lock; a child may not have been given its first turn yet."""
+    deadline = time.monotonic() + seconds
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.05)
+            else:
+                return True
+        return False
+    finally:
+        os.close(descriptor)
+
+
 def test_a_forked_child_does_not_hold_a_dead_parents_lock(path):
     """The parent dies in the middle of an append; its child must not keep the journal locked."""
     code = f"""
@@ -470,11 +488,11 @@ if child == 0:
 print(child, flush=True)
 os._exit(0)
 """
-    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True)
-    child = int(told.stdout) if told.stdout else 0
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.close(descriptor)
-    finally:
-        os.kill(child, signal.SIGKILL)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        try:
+            assert parent.wait() == 0
+            os.kill(child, 0)  # it lives: else it could hold nothing
+            assert is_free_soon(path)
+        finally:
+            os.kill(child, signal.SIGKILL)
