@@ -98,7 +98,7 @@ class Pool:
             await self.update(order, cancelled_at=now())
         finally:
             if pid is not None and (process is None or process.returncode is None):
-                _signal(pid, signal.SIGINT)
+                _signal(pid, signal.SIGTERM)
 
     async def update(self, order: Order, **changes: object) -> Order:
         """The order with changes, in memory and on disk. Raises StorageError."""
@@ -113,7 +113,7 @@ class Pool:
         self._closed = True
         processes = list(self.active.values())
         for process in processes:
-            _signal(process.pid, signal.SIGINT)
+            _signal(process.pid, signal.SIGTERM)
         if processes:
             _LOG.info("waiting for %d runs to write their reports", len(processes))
             ended = asyncio.gather(*(process.wait() for process in processes))
@@ -156,7 +156,7 @@ class Pool:
         self.active[run_id] = process
         self._starting.discard(run_id)
         if self._order(run_id).cancelled_at:  # while it started
-            _signal(process.pid, signal.SIGINT)
+            _signal(process.pid, signal.SIGTERM)
         return await process.wait()
 
     async def _settle(self, run_id: str, code: int) -> None:
