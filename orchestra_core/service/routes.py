@@ -138,7 +138,7 @@ async def runs(
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
     """The runs of the home folder, whoever started them."""
-    return JSONResponse(await service.runs(limit, offset))
+    return JSONResponse(await service.listing.runs(limit, offset))
 
 
 @api.post("/cancel", status_code=202, response_model=Status, responses=told(*_CHANGING, 404, 409, 503))

@@ -201,17 +201,25 @@ def test_a_large_journal_is_read_beside_the_loop_and_only_once(tmp_path):
     asyncio.run(read())
 
 
-def test_a_journal_that_was_replaced_is_read_anew(tmp_path):
+@pytest.mark.parametrize("count", [3, 50, 80], ids=["shorter", "as long", "longer"])
+@pytest.mark.parametrize("reused", [True, False], ids=["in its place", "beside it"])
+def test_a_journal_that_was_replaced_is_read_anew(reused, count, tmp_path):
     home = Home(tmp_path)
     write(home, 50)
 
     async def read():
         followers = Followers(home)
-        assert (await followers.of("r")).last_seq == 50
-        home.journal("r").unlink()
-        write(home, 3)
         follower = await followers.of("r")
-        assert (follower.last_seq, follower.state.retries) == (3, 3)
+        assert (follower.last_seq, follower.state.started_at) == (50, "")
+        write(home, count, "other")
+        other = home.journal("other")
+        if reused:  # as a file system does that gives a number away again at once
+            home.journal("r").write_bytes(other.read_bytes())
+        else:
+            other.replace(home.journal("r"))
+        follower = await followers.of("r")
+        assert (follower.last_seq, follower.state.retries) == (count, count)
+        assert follower.state.run_id == "other"
 
     asyncio.run(read())
 

@@ -13,9 +13,6 @@ import pytest
 
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import RunNotFound
-from orchestra_core.journal.events import EventType
-from orchestra_core.journal.lock import RunLock
-from orchestra_core.journal.log import JournalWriter
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.orders import Order
 from orchestra_core.service.service import Service
@@ -230,38 +227,30 @@ def test_a_service_that_is_killed_while_a_worker_starts(also_worker, serve, held
     assert len(done) == len(set(done))
 
 
-@pytest.mark.parametrize("events", [0, 2], ids=["empty", "without a beginning"])
-def test_a_run_whose_worker_died_before_it_began_is_begun_again(events, serve, held):
+@pytest.mark.parametrize("torn", [b"", b'{"v":1,"seq":1,"run_id":'], ids=["empty", "a torn line"])
+def test_a_run_whose_worker_died_before_it_began_is_begun_again(torn, serve, held):
     first = serve("--workers", "1", **held.environ)
     held("asking")
-    first.run(again=True)
+    first.wait(first.run(again=True)["run_id"], "running")
     waiting = first.run(again=True)["run_id"]
     first.stop(signal.SIGKILL)
-    journal = Home(first.home).journal(waiting)
-    writer = JournalWriter(journal, waiting, create=True)
-    writer.append_all([(EventType.RETRY, {})] * events)
-    writer.close()
-    journal.touch()
+    Home(first.home).journal(waiting).write_bytes(torn)
     held.release()
     second = serve("--workers", "1", **held.environ)
     assert second.wait(waiting)["status"] == "completed"
 
 
-def test_a_journal_without_a_beginning_is_not_a_run_that_runs(serve):
-    served = serve()
-    home = Home(served.home)
-    writer = JournalWriter(home.journal("mine"), "mine", create=True)
-    writer.append_all([(EventType.RETRY, {})])
-    lock = RunLock(home.lock("mine"))
-    try:
-        found = served.status("mine")["status"]
-    finally:
-        lock.release()  # else the clean-up would end the process that holds it: this one
-    assert found == "starting"
-    assert served.status("mine")["status"] == "interrupted"
-    listed = served.get("/orchestrate/runs").json()["runs"]
-    assert [row["status"] for row in listed] == ["interrupted"]
-    assert served.get("/runs/mine").status_code == 200
-    told = served.get("/orchestrate/report", run_id="mine")
-    assert (told.status_code, told.json()["code"]) == (409, "not_begun")
-    assert served.events("mine")[-1] == {"end": True}
+def test_a_journal_with_any_line_is_never_removed(serve, held):
+    first = serve("--workers", "1", **held.environ)
+    held("asking")
+    first.wait(first.run(again=True)["run_id"], "running")
+    waiting = first.run(again=True)["run_id"]
+    first.stop(signal.SIGKILL)
+    journal = Home(first.home).journal(waiting)
+    journal.write_bytes(before := b"this was a line\n")
+    held.release()
+    second = serve("--workers", "1", **held.environ)
+    assert second.status(waiting)["status"] == "interrupted"
+    assert second.get(f"/runs/{waiting}").status_code == 200
+    assert second.resume(waiting).json()["code"] == "unreadable"
+    assert journal.read_bytes() == before
