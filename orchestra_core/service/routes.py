@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from orchestra_core.service.answers import (
     Accepted,
@@ -19,6 +19,7 @@ from orchestra_core.service.answers import (
     Status,
 )
 from orchestra_core.service.errors import InvalidPlace, ServiceError
+from orchestra_core.service.files import FileAnswer
 from orchestra_core.service.models import RunBody, RunId, RunReference
 from orchestra_core.service.problems import MEDIA_TYPE, from_payload, only_known_query, problem
 from orchestra_core.service.service import Service
@@ -194,15 +195,15 @@ async def plugins(service: ServiceHere) -> Response:
 
 @api.get(
     "/artifacts/{run_id}/{path:path}",
-    response_class=FileResponse,
-    responses={200: {"description": "The file"}, **told(404, 409, 422, 503)},
+    response_class=Response,
+    responses={200: {"description": "The file", "content": {"*/*": {}}}, **told(404, 409, 422, 503)},
 )
 async def artifact(run_id: RunId, path: str, service: ServiceHere) -> Response:
     """A file of a run, by its path relative to the home folder, as the report names it."""
     found = await service.artifact(run_id, path)
     kind = _TEXTS.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
     headers = {"Content-Security-Policy": ARTIFACT_POLICY, "Accept-Ranges": "none"}
-    return FileResponse(found, media_type=kind, headers=headers)
+    return FileAnswer(found, kind, headers)
 
 
 @surroundings.get("/healthz", response_model=Health, responses=told())

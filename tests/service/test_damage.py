@@ -100,11 +100,13 @@ def test_a_journal_without_a_beginning_is_not_a_run_that_never_was(serve):
 
 
 def test_a_report_is_refused_as_on_the_command_line(serve):
-    served = serve()
-    run_id, journal = finished(served, mode="grid")
+    first = serve()
+    run_id, journal = finished(first, mode="grid")
+    first.stop()
     lines = journal.read_bytes().splitlines()
     number = next(n for n, line in enumerate(lines) if b'"JOB_DONE"' in line)
     journal.write_bytes(with_altered(journal.read_bytes(), number))
+    served = serve()
     answer = served.get("/orchestrate/report", run_id=run_id)
     command = [sys.executable, "-P", "-m", "orchestra_core", "report", run_id, *TARGET]
     done = subprocess.run(

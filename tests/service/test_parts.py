@@ -20,6 +20,7 @@ from orchestra_core.layers import Layers, build_experiment
 from orchestra_core.service import service as service_module
 from orchestra_core.service.asking import PRESETS, base_layers, patches
 from orchestra_core.service.errors import Forbidden, RunUnreadable
+from orchestra_core.service.files import FileAnswer
 from orchestra_core.service.following import KEPT_EVENTS, Followers
 from orchestra_core.service.models import RunBody
 from orchestra_core.service.options import ServiceOptions
@@ -222,6 +223,24 @@ def test_a_journal_that_was_replaced_is_read_anew(reused, count, tmp_path):
         assert follower.state.run_id == "other"
 
     asyncio.run(read())
+
+
+def test_a_file_that_grows_while_it_is_sent_is_sent_as_it_was(tmp_path):
+    """A server cuts the connection when more comes than was announced."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"a" * 200_000)
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+        with path.open("ab") as stream:
+            stream.write(b"b" * 100)
+
+    asyncio.run(FileAnswer(path, "text/plain", {"X": "y"})({"type": "http"}, None, send))
+    start, *parts = sent
+    assert b"".join(part["body"] for part in parts) == b"a" * 200_000
+    assert dict(start["headers"])[b"content-length"] == b"200000"
+    assert [part["more_body"] for part in parts].count(False) == 1
 
 
 def test_places_of_watchers_are_not_kept_for_ever(tmp_path):
