@@ -64,6 +64,9 @@ def test_a_run_from_the_form_to_its_artifacts(slow, open_page, shots):
     assert page.locator("#s-head .verdict").inner_text() == "Win"
     page.locator(".mark.winner").hover()
     assert "recall@10" in page.locator("#tip").inner_text()
+    page.locator(".mark.winner").click()
+    page.get_by_role("button", name="Close").click()
+    page.locator("dialog").wait_for(state="hidden")
 
 
 def test_an_error_is_told_in_the_form(slow, open_page):
@@ -175,6 +178,10 @@ def test_the_keyboard_reaches_everything(slow, large, open_page, shots):
     page.keyboard.press("ArrowUp")
     second = page.locator("#tip").inner_text()
     assert first != second
+    page.evaluate("document.addEventListener('keydown', (e) => { window.taken = e.defaultPrevented; })")
+    for keys in ("Alt+ArrowLeft", "Control+Home", "Control+ArrowRight", "Shift+End"):
+        page.keyboard.press(keys)
+        assert page.evaluate("window.taken") is False, keys
     page.keyboard.press("Enter")
     dialog = page.locator("dialog")
     dialog.wait_for(state="visible")
