@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import ExperimentError
-from orchestra_core.experiment import Collection, Experiment
+from orchestra_core.experiment import Collection, Experiment, Limits
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.state import fold
 from orchestra_core.layers import Layers, build_experiment
 from orchestra_core.service import service as service_module
-from orchestra_core.service.asking import PRESETS, base_layers, patches
+from orchestra_core.service.asking import PRESETS, base_layers, check_limits, patches
 from orchestra_core.service.errors import Forbidden, RunUnreadable
 from orchestra_core.service.files import FileAnswer
 from orchestra_core.service.following import KEPT_EVENTS, Followers
@@ -110,6 +110,18 @@ def test_a_whole_experiment_keeps_the_services_own_sections():
     with pytest.raises(Forbidden):
         base_layers(hostile, own, trusted=False)
     assert base_layers(hostile, own, trusted=True).values == hostile.experiment
+
+
+@pytest.mark.parametrize("limits", [{}, {"stage": None}, {"stage": 6}, {"wall": 600, "stage": None}])
+def test_the_limit_of_a_stage_is_not_raised(limits):
+    own = OWN.model_copy(update={"limits": Limits(stage=5)})
+    asked = OWN.model_copy(update={"limits": Limits(**limits)})
+    with pytest.raises(ExperimentError) as told:
+        check_limits(asked, own)
+    assert told.value.hint == "Ask for 5 or less."
+    for allowed in (Limits(stage=5), Limits(stage=None, wall=4)):
+        check_limits(OWN.model_copy(update={"limits": allowed}), own)
+    check_limits(asked, OWN)
 
 
 def test_the_same_request_has_the_same_hash():
