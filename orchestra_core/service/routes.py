@@ -107,7 +107,7 @@ async def run(
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         return problem(422, "invalid", _KEY_TOLD)
     if not body.dry_run:
-        if known := service.by_key(idempotency_key, body):
+        if known := await service.by_key(idempotency_key, body):
             return await _accepted(service, known.run_id, existing=True)
         service.check_room(body)
     planned = await service.plan(body)
@@ -196,7 +196,7 @@ async def plugins(service: ServiceHere) -> Response:
 @api.get(
     "/artifacts/{run_id}/{path:path}",
     response_class=Response,
-    responses={200: {"description": "The file", "content": {"*/*": {}}}, **told(404, 409, 422, 503)},
+    responses={200: {"description": "The file"}, **told(404, 409, 422, 503)},
 )
 async def artifact(run_id: RunId, path: str, service: ServiceHere) -> Response:
     """A file of a run, by its path relative to the home folder, as the report names it."""

@@ -109,7 +109,7 @@ class Service:
         """The order for a planned request, and whether it was there before. Raises QueueFull."""
         plan_hash, keys = planned["plan_hash"], {key: body_hash(body)} if key else {}
         async with self._changing:
-            known = self.by_key(key, body) or (
+            known = await self.by_key(key, body) or (
                 None if body.again else await self._same(body, plan_hash)
             )
             if known is not None:
@@ -139,10 +139,12 @@ class Service:
         if body.again or not self.pool.orders.of_request(request_hash(body)):
             self.pool.check_room()
 
-    def by_key(self, key: str | None, body: RunBody) -> Order | None:
+    async def by_key(self, key: str | None, body: RunBody) -> Order | None:
         """The order that came with an Idempotency-Key. Raises KeyReused when it was another one."""
-        order = self.pool.orders.with_key(key) if key is not None else None
-        if key is None or order is None:
+        if key is None:
+            return None
+        order = next(iter(await self.pool.present([self.pool.orders.with_key(key)])), None)
+        if order is None:
             return None
         if order.keys[key] != body_hash(body):
             raise KeyReused(

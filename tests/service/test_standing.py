@@ -78,6 +78,23 @@ def test_a_run_that_is_taken_up_again_is_starting_and_can_be_cancelled(serve, he
     assert "RUN_COMPLETED" not in kinds(served, run_id)
 
 
+def test_an_interrupted_run_that_is_taken_up_again_is_starting(serve, held):
+    served = serve(**held.environ)
+    held("asking")
+    run_id = served.run()["run_id"]
+    served.wait(run_id, "running")
+    os.kill(served.worker(run_id), signal.SIGKILL)
+    served.wait(run_id, "interrupted")
+    held("starting")
+    assert served.resume(run_id).json()["status"] == "starting"
+    until(lambda: held.pids("starting"))
+    assert served.status(run_id)["status"] == "starting"
+    listed = served.get("/orchestrate/runs").json()["runs"]
+    assert [row["status"] for row in listed] == ["starting"]
+    held.release()
+    assert served.wait(run_id)["status"] == "completed"
+
+
 def test_a_resume_that_is_refused_is_told_at_once_and_on_the_page(serve, held):
     served = serve(**held.environ)
     run_id = cancelled(served, held)
@@ -120,8 +137,9 @@ def test_a_run_that_is_carried_by_hand_can_be_cancelled(serve, held):
 
 def test_removed_runs_are_forgotten(serve):
     served = serve()
-    bodies = [{"mode": "smoke"}, {"mode": "grid"}]
-    first, second = (served.run(**body)["run_id"] for body in bodies)
+    bodies, key = [{"mode": "smoke"}, {"mode": "grid"}], {"Idempotency-Key": "one"}
+    first = served.run(**bodies[0])["run_id"]
+    second = served.post("/orchestrate/run", bodies[1], headers=key).json()["run_id"]
     for run_id in (first, second):
         served.wait(run_id)
         until(lambda run_id=run_id: served.worker(run_id) is None)
@@ -129,9 +147,11 @@ def test_removed_runs_are_forgotten(serve):
         assert process.wait() == 0
     again = served.post("/orchestrate/run", bodies[0])
     assert (again.status_code, again.json()["existing"]) == (202, False), again.text
+    keyed = served.post("/orchestrate/run", bodies[1], headers=key)
+    assert (keyed.status_code, keyed.json()["existing"]) == (202, False), keyed.text
     assert served.get("/orchestrate/status", run_id=second).status_code == 404
     listed = served.get("/orchestrate/runs").json()["runs"]
-    assert [row["run_id"] for row in listed] == [again.json()["run_id"]]
+    assert {row["run_id"] for row in listed} == {a.json()["run_id"] for a in (again, keyed)}
 
 
 def test_everybody_who_asks_for_a_removed_run_is_told_so(tmp_path):
