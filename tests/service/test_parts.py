@@ -21,7 +21,7 @@ from orchestra_core.service import service as service_module
 from orchestra_core.service.asking import PRESETS, base_layers, check_limits, patches
 from orchestra_core.service.errors import Forbidden, RunUnreadable
 from orchestra_core.service.files import FileAnswer
-from orchestra_core.service.following import KEPT_EVENTS, Followers
+from orchestra_core.service.following import KEPT_EVENTS, KEPT_FOLLOWERS, Followers
 from orchestra_core.service.models import RunBody
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.orders import MOST_KEYS, Order, OrderBook, Orders, body_hash, request_hash
@@ -300,6 +300,26 @@ def test_watchers_of_a_run_that_is_removed_are_let_go(tmp_path):
         await events.aclose()
 
     asyncio.run(watch())
+
+
+def test_runs_that_nobody_carries_are_listed_without_reading_them_again(tmp_path, monkeypatch):
+    """However many they are: more than are followed at a time."""
+    home = Home(tmp_path)
+    for number in range(KEPT_FOLLOWERS + 6):
+        write(home, 2, f"r{number}")
+    read = []
+    lines = JournalReader.lines
+    monkeypatch.setattr(JournalReader, "lines", lambda self: read.append(self.path) or lines(self))
+
+    async def ask():
+        listing = Service(ServiceOptions(home=home)).listing
+        first = await listing.runs(500, 0)
+        assert {row["status"] for row in first["runs"]} == {"interrupted"}
+        assert len(read) == KEPT_FOLLOWERS + 6
+        assert await listing.runs(500, 0) == first
+        assert len(read) == KEPT_FOLLOWERS + 6
+
+    asyncio.run(ask())
 
 
 def test_a_status_is_made_again_only_when_something_changed(tmp_path, monkeypatch):
