@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from orchestra_core.artifacts import ArtifactFolder, Home
 from orchestra_core.errors import OrchestraError, StorageError
+from orchestra_core.journal.continuity import Continuity, damage_told
 from orchestra_core.journal.memory import open_journal
 from orchestra_core.journal.reporting import build_report, plan_of
 from orchestra_core.journal.state import RunState
@@ -29,24 +30,14 @@ def render_again(home: Home, run_id: str, plugins: Sequence[str] = ()) -> tuple[
 
 
 def whole_state(home: Home, run_id: str) -> RunState:
-    """The fold of a journal of which nothing is lost. Raises RunNotFound, StorageError.
-
-    A line that a killed process tore, and the next one sealed, has used no number: it held nothing.
-    """
-    reader, state = open_journal(home, run_id), RunState()
-    number, seen, lost = 0, 0, 0
+    """The fold of a journal of which nothing is lost. Raises RunNotFound, StorageError."""
+    reader, state, continuity = open_journal(home, run_id), RunState(), Continuity()
     for event in reader:
-        if event.seq != number + 1:
-            lost = lost or number + 1
-        number, seen = event.seq, reader.bad_lines
+        continuity.take(event, reader.bad_lines)
         state.apply(event)
-    if lost or reader.bad_lines > seen:  # after the last good line nobody knows what was there
-        raise StorageError(
-            f"the journal is damaged: event {lost or number + 1} is lost, so a report might differ",
-            where=str(reader.path),
-            hint="Restore the journal from a copy; `orchestra status` shows what is still readable, "
-            f"and `orchestra verify {run_id}` which lines they are.",
-        )
+    if lost := continuity.lost(reader.bad_lines):
+        told, hint = damage_told(run_id, lost)
+        raise StorageError(told, where=str(reader.path), hint=hint)
     return state
 
 

@@ -36,8 +36,8 @@ class StandingPolicy:
 def standing_policies(events: Iterable[Payload]) -> list[StandingPolicy]:
     """Of one run, in the order applied. `events`: as `RunState.policies` keeps them."""
     found: list[StandingPolicy] = []
-    attempts: dict[str, StandingPolicy] = {}
-    """Plugin → what it is about to apply."""
+    attempts: _Attempts = {}
+    """Plugin → what it is about to apply; None before it said what undoing needs."""
     for payload in events:
         _TAKING[payload["event_type"]](found, attempts, payload)
     return found
@@ -55,13 +55,13 @@ def last_intended(events: Iterable[Payload], plugin: str) -> StandingPolicy | No
 
 MAY_STAND = frozenset[Standing]({"in force", "not undone", "interrupted"})
 _Found = list[StandingPolicy]
-_Attempts = dict[str, StandingPolicy]
+_Attempts = dict[str, StandingPolicy | None]
 
 
 def _intend(found: _Found, attempts: _Attempts, payload: Payload) -> None:
     plugin = payload["plugin"]
     if "undo" not in payload:
-        attempts.pop(plugin, None)
+        attempts[plugin] = None
         return
     known = attempts.get(plugin) or _same(found, payload, {"not undone", "interrupted"})
     if known is None:
@@ -86,9 +86,13 @@ def _apply(found: _Found, attempts: _Attempts, payload: Payload) -> None:
 
 
 def _roll_back(found: _Found, attempts: _Attempts, payload: Payload) -> None:
-    known = attempts.pop(payload["plugin"], None) or _same(found, payload, MAY_STAND)
+    plugin = payload["plugin"]
+    silent = plugin in attempts and attempts[plugin] is None
+    known = attempts.pop(plugin, None)
+    if known is None and not (silent and not payload["undo"]):  # else it changed nothing that stands
+        known = _same(found, payload, MAY_STAND)
     if known is None and not payload["undone"]:  # of one that never said what undoing needs
-        known = StandingPolicy(payload["plugin"], "", "not undone", "")
+        known = StandingPolicy(plugin, "", "not undone", "")
         found.append(known)
     if known is not None:
         known.standing = "rolled back" if payload["undone"] else "not undone"

@@ -11,7 +11,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,8 @@ class JournalReader:
     bad_lines: int = 0
     position: int = 0
     """Bytes read so far; reading goes on from here, so a journal can be followed."""
+    _last: bytes = field(default=b"", repr=False)
+    """The line that was read last, which ends at `position`."""
 
     def __iter__(self) -> Iterator[Event]:
         """Events from `position` on. Raises StorageError when the file can't be read."""
@@ -180,7 +182,24 @@ class JournalReader:
                 if not line.endswith(b"\n"):
                     return
                 self.position += len(line)
+                self._last = line
                 if is_whole(line[:-1]):
                     yield line[:-1]
                 elif line != b"\n":
                     self.bad_lines += 1
+
+    def goes_on(self) -> bool:
+        """Whether the file is the one that was read so far, and no other in its place.
+
+        Raises StorageError when it can't be read.
+        """
+        if not self._last:
+            return True
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(self.position - len(self._last))
+                return stream.read(len(self._last)) == self._last
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StorageError(f"cannot read: {error.strerror}", where=str(self.path)) from error

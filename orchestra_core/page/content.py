@@ -109,6 +109,8 @@ class RunPage:
     """(what is shown, where a browser finds it)."""
     error: Mapping[str, Any] | None = None
     """What went wrong; a run that its user ended has nothing here."""
+    damage: Mapping[str, Any] | None = None
+    """What the journal has lost: everything else here may differ from what was."""
     hint: str = ""
     """What can be done about a run that its user ended."""
     offers: str = ""

@@ -31,6 +31,13 @@ _LINKS = {
 }
 
 
+_FILE = {
+    "path": "reports/fiqa-1/winners.md",
+    "url": "/orchestrate/artifacts/fiqa-1/reports/fiqa-1/winners.md",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+}
+
+
 class Accepted(Answer):
     """A run was queued, or found."""
 
@@ -50,6 +57,22 @@ class Accepted(Answer):
 
 class DryRun(Answer):
     """The plan; nothing was sent."""
+
+    model_config = example(
+        dry_run=True, plan_hash="5d41402a", requests=40, estimated_seconds=4.0,
+        estimate_basis="0.1 s a request, as in an earlier run",
+        plan={"experiment": {"dataset": "fiqa-mini", "space": {"top_k": [10, 20]},
+                             "baseline": {"top_k": 10}},
+              "dataset": "fiqa-mini", "dataset_sha256": "9f86d081", "queries": 648,
+              "baseline": {"config_id": "k10", "parameters": {"top_k": 10}},
+              "configurations": [{"config_id": "k10", "parameters": {"top_k": 10}},
+                                 {"config_id": "k20", "parameters": {"top_k": 20}}],
+              "tuning": ["q1", "q2"], "confirmation": ["q3"],
+              "stages": [{"name": "smoke", "config_ids": ["k10", "k20"], "rungs": [["q1", "q2"]],
+                          "requests": 40}]},
+        rulings=[{"kind": "allow", "reason": "within the limits", "rule": "limits", "plugin": "guards",
+                  "point": "plan"}],
+    )  # fmt: skip
 
     dry_run: Literal[True] = True
     plan_hash: str
@@ -218,11 +241,7 @@ class Runs(Answer):
 class File(Answer):
     """A file of a run."""
 
-    model_config = example(
-        path="reports/fiqa-1/winners.md",
-        url="/orchestrate/artifacts/fiqa-1/reports/fiqa-1/winners.md",
-        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    )
+    model_config = example(**_FILE)
     path: str
     """Relative to the home folder."""
     url: str
@@ -233,6 +252,19 @@ class File(Answer):
 
 class ReportAnswer(Answer):
     """The report, and where its files are served."""
+
+    model_config = example(
+        report={"run_id": "fiqa-1", "name": "fiqa", "status": "completed",
+                "started_at": "2026-01-01T10:00:01.000Z", "ended_at": "2026-01-01T10:01:00.000Z",
+                "dataset": "fiqa-mini", "plan_hash": "5d41402a",
+                "objective": {"maximize": "recall@10"}, "fingerprint": {}, "plugins": [],
+                "baseline": {"config_id": "k10", "parameters": {"top_k": 10},
+                             "metrics": {"recall@10": 0.52}},
+                "candidates": [{"config_id": "k20", "parameters": {"top_k": 20},
+                                "metrics": {"recall@10": 0.61}}],
+                "jobs": [], "published": True, "requests": 2900},
+        artifacts=[_FILE],
+    )  # fmt: skip
 
     report: Report
     artifacts: list[File]
@@ -246,6 +278,8 @@ class InstalledPlugin(Answer):
     status: str
     distribution: str | None
     module: str
+    commands: list[str]
+    """Of `orchestra` that it adds."""
     hooks: list[str]
     builtin: bool
     error: Trouble | None
@@ -255,10 +289,10 @@ class Plugins(Answer):
     """What is installed."""
 
     model_config = example(
-        plugins=[{"name": "fiqa", "version": "0.1.0", "status": "active",
-                  "distribution": "orchestra-fiqa-runner", "module": "orchestra_fiqa_runner",
-                  "hooks": ["orchestra_describe_runner", "orchestra_runner"], "builtin": False,
-                  "error": None}],
+        plugins=[{"name": "fiqa", "version": "0.1.0", "status": "loaded",
+                  "distribution": "orchestra-fiqa-runner", "module": "orchestra_fiqa_runner.plugin",
+                  "commands": ["fiqa"], "hooks": ["orchestra_describe_runner", "orchestra_runner"],
+                  "builtin": False, "error": None}],
     )  # fmt: skip
     plugins: list[InstalledPlugin]
 

@@ -74,8 +74,9 @@ def check_limits(asked: Experiment, own: Experiment) -> None:
     """A request may lower the service's limits, not raise them. Raises ExperimentError."""
     for name in type(own.limits).model_fields:
         most, wanted = getattr(own.limits, name), getattr(asked.limits, name)
-        # Without a limit of its own a stage may take what the run may: that is never more.
-        if most is not None and wanted is not None and wanted > most:
+        if wanted is None:  # a stage without a limit of its own may take what the run may
+            wanted = asked.limits.wall
+        if most is not None and wanted > most:
             raise ExperimentError(
                 f"{wanted:g} is more than the service allows",
                 where=f"experiment.limits.{name}",

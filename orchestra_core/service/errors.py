@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from orchestra_core.errors import UsageError
+from orchestra_core.journal.continuity import damage_told
 
 
 class ServiceError(UsageError):
@@ -91,7 +92,7 @@ class RunNotBegun(ServiceError):
 
 
 class RunUnreadable(ServiceError):
-    """The journal holds what this version of Orchestra cannot read."""
+    """The journal is damaged, or holds what this version of Orchestra cannot read."""
 
     code = "unreadable"
 
@@ -135,3 +136,9 @@ def unreadable(run_id: str) -> RunUnreadable:
         f"the journal of '{run_id}' holds what this version cannot read",
         hint="Another version of Orchestra wrote it; `orchestra events` prints it as it stands.",
     )
+
+
+def damaged(run_id: str, lost: int) -> RunUnreadable:
+    """What is told of a journal whose event of that number is lost."""
+    told, hint = damage_told(run_id, lost)
+    return RunUnreadable(told, hint=hint, details={"lost": lost})

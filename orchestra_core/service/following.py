@@ -15,10 +15,12 @@ from itertools import count, islice
 from pathlib import Path
 
 from orchestra_core.artifacts import Home
+from orchestra_core.journal.continuity import Continuity
 from orchestra_core.journal.events import Event
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.state import RunState
 from orchestra_core.service.errors import unreadable
+from orchestra_core.service.standing import Fold
 
 _LOG = logging.getLogger("orchestra.service")
 KEPT_FOLLOWERS = 64
@@ -49,27 +51,45 @@ class Follower:
         self.recent: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._marks: list[tuple[int, int]] = [(0, 0)]
         self._encoded: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
+        self._continuity = Continuity()
         self._unreadable = False
+        self._seen: tuple[int, ...] = ()
+        """What of the file tells that it has changed, as of the last refresh."""
         self._lock = asyncio.Lock()
 
     @property
-    def exists(self) -> bool:
-        """Whether the run has begun, as of the last refresh; events may stand before its beginning."""
-        return bool(self.state.started)
+    def fold(self) -> Fold:
+        """What of the run's journal decides where it stands, as of the last refresh."""
+        begun = bool(self.state.started)
+        return Fold(self.reader.position > 0, begun, self.state.status, self.state.resumed)
+
+    @property
+    def lost(self) -> int:
+        """The number of the first event that the journal has lost; 0 when none is."""
+        headless = self.fold.exists and not self.fold.begun
+        return 1 if headless else self._continuity.lost(self.reader.bad_lines)
 
     async def refresh(self) -> None:
         """Take in what was written since. Raises StorageError, RunUnreadable."""
         async with self._lock:
-            size = self._size()
-            if size < self.reader.position:  # removed, or replaced by a shorter one: begin anew
-                self._begin_anew()
+            seen = self._look()
+            if seen != self._seen:
+                if not self.reader.goes_on():  # it was removed, or replaced by another one
+                    self._begin_anew()
+                if not self._unreadable:
+                    await self._take_in(seen[0])
+                self._seen = seen
             if self._unreadable:
                 raise unreadable(self.run_id)
-            if size == self.reader.position:
-                return
-            small = size - self.reader.position <= INLINE_BYTES
+
+    async def _take_in(self, size: int) -> None:
+        before = self.reader.position
+        small = size - before <= INLINE_BYTES
+        if size > before:
             while events := self._read() if small else await asyncio.to_thread(self._read):
                 self._apply(events)  # here and not in the thread: others look at the state meanwhile
+        if self.reader.position > before:  # a line that is no event changes what is told too
+            self.version = next(_VERSIONS)
 
     def batch(self, after: int) -> tuple[bytes, int]:
         """The next events after a number as server-sent events, and the last one's number.
@@ -96,28 +116,32 @@ class Follower:
         events = list(islice((event for event in reader if event.seq > after), CHUNK))
         return b"".join(map(as_message, events)), _last(events, after)
 
-    def _size(self) -> int:
+    def _look(self) -> tuple[int, ...]:
+        """Size, place and time of the file."""
         try:
-            return self.path.stat().st_size
+            found = self.path.stat()
         except FileNotFoundError:
-            return 0
+            return (0,)
+        return found.st_size, found.st_ino, found.st_mtime_ns
 
     def _begin_anew(self) -> None:
         self.state, self.reader, self.last_seq = RunState(), JournalReader(self.path), 0
+        self._continuity = Continuity()
         self.recent.clear()
         self._encoded.clear()
         self._marks = [(0, 0)]
         self._unreadable = False
         self.version = next(_VERSIONS)
 
-    def _read(self) -> list[tuple[Event, int]]:
-        """The next events, each with the place in the file where it ends."""
-        events = islice(self.reader, READ_AT_ONCE)
-        return [(event, self.reader.position) for event in events]
+    def _read(self) -> list[tuple[Event, int, int]]:
+        """The next events, each with the place where it ends, and the bad lines up to there."""
+        reader = self.reader
+        return [(event, reader.position, reader.bad_lines) for event in islice(reader, READ_AT_ONCE)]
 
-    def _apply(self, events: list[tuple[Event, int]]) -> None:
-        for event, end in events:
+    def _apply(self, events: list[tuple[Event, int, int]]) -> None:
+        for event, end, bad_lines in events:
             self._fold(event)
+            self._continuity.take(event, bad_lines)
             self.recent.append(event)
             if event.seq // MARK_EVERY > self.last_seq // MARK_EVERY:
                 self._marks.append((event.seq, end))
@@ -151,7 +175,7 @@ class Followers:
         self._known[run_id] = follower  # at once: whoever asks meanwhile shares it
         self._known.move_to_end(run_id)
         await follower.refresh()
-        if not follower.last_seq:
+        if not follower.fold.exists:
             self._known.pop(run_id, None)
         while len(self._known) > KEPT_FOLLOWERS:
             self._known.popitem(last=False)

@@ -17,7 +17,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestra_core.artifacts import Home, json_bytes, remove, write_atomic
-from orchestra_core.journal.events import EventType
 from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.plan import StageName, sha256_of
@@ -126,16 +125,20 @@ class OrderBook:
         """What the worker printed."""
         return self.home.order(run_id) / "output.log"
 
-    def clear_beginning(self, run_id: str) -> None:
-        """Remove the journal of a worker that was killed before it wrote how its run begins: to a new
-        worker, it would be another run. Raises StorageError, RunInUse when one is there after all.
+    def clear_torn(self, run_id: str) -> None:
+        """Remove the journal of a worker that was killed while it wrote the first line: to a new one it
+        would be another run. One with any whole line, good or bad, is never removed.
+
+        Raises StorageError, RunInUse when a worker is there after all.
         """
         path = self.home.journal(run_id)
         if not path.exists():
             return
         lock = RunLock(self.home.lock(run_id))
         try:
-            if all(event.event_type != EventType.RUN_STARTED for event in JournalReader(path)):
+            reader = JournalReader(path)
+            next(reader.lines(), None)
+            if not reader.position:
                 remove(path)
         finally:
             lock.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -21,7 +22,7 @@ from orchestra_core.page.rendering import (
     static_file,
 )
 from orchestra_core.service.asking import PARAMETERS
-from orchestra_core.service.errors import ArtifactNotFound, ServiceError
+from orchestra_core.service.errors import ArtifactNotFound, ServiceError, damaged
 from orchestra_core.service.following import Follower
 from orchestra_core.service.service import RESUMABLE, Service, report_of
 from orchestra_core.service.standing import Standing
@@ -60,7 +61,7 @@ class Pages:
 
     async def home(self) -> str:
         """The runs, and the form with what this service's experiment knows."""
-        listed = await self.service.runs(100, 0)
+        listed = await self.service.listing.runs(100, 0)
         own = await self.service.own()
         experiment: Mapping[str, Any] = own.get("ok", {}).get("experiment", {})
         collections = [
@@ -83,16 +84,18 @@ class Pages:
     def _page(self, follower: Follower, standing: Standing) -> RunPage:
         service, run_id = self.service, follower.run_id
         order, status = standing.order, standing.status
-        if not follower.exists:
+        damage = _damage(follower)
+        if not follower.fold.begun:
             return RunPage(
                 run_id=run_id,
                 status=status,
                 mode=order.mode if order else "full",
-                opening=TO_BEGIN.get(status, "It never began, and nothing was asked"),
+                opening="" if damage else TO_BEGIN.get(status, "It never began, and nothing was asked"),
                 reason="",
                 report=None,
                 error=order.refused if order else None,
-                offers=_offers(standing),
+                damage=damage,
+                offers="" if damage else _offers(standing),
                 queue_position=standing.position,
                 live=standing.goes_on,
             )
@@ -100,8 +103,8 @@ class Pages:
         def link(path: str) -> str:
             return f"/orchestrate/artifacts/{run_id}/{path}"
 
-        files = [path for path, _ in artifacts_of(service.home, follower.state)]
-        return page_of(
+        files = [path for path, _ in artifacts_of(service.home, run_id, follower.state)]
+        page = page_of(
             report_of(follower.state),
             link,
             status=status,
@@ -111,6 +114,12 @@ class Pages:
             offers=_offers(standing),
             artifacts=[(p, link(p)) for p in files if not p.startswith(service.home.runs_dir)],
         )
+        return replace(page, damage=damage)
+
+
+def _damage(follower: Follower) -> Mapping[str, Any] | None:
+    """What is told of a journal that has lost something."""
+    return damaged(follower.run_id, follower.lost).as_payload() if follower.lost else None
 
 
 def _offers(standing: Standing) -> str:
@@ -141,7 +150,7 @@ async def home(here: PagesHere) -> Response:
 @pages.get("/runs")
 async def listed(here: PagesHere) -> Response:
     """The rows of the table of runs."""
-    return HTMLResponse(render_list((await here.service.runs(100, 0))["runs"]))
+    return HTMLResponse(render_list((await here.service.listing.runs(100, 0))["runs"]))
 
 
 @pages.get("/runs/{run_id}")

@@ -22,7 +22,7 @@ from orchestra_core.service.following import Follower, Followers
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.orders import Order, OrderBook, Orders
 from orchestra_core.service.processes import start_resumer, start_worker
-from orchestra_core.service.standing import Place, Standing, is_due, standing_of
+from orchestra_core.service.standing import Place, Standing, is_due, status_of
 
 _LOG = logging.getLogger("orchestra.service")
 RETRY_AFTER = 30
@@ -58,10 +58,25 @@ class Pool:
 
     def standing(self, follower: Follower) -> Standing:
         """Where a run stands; its journal as last read."""
-        run_id = follower.run_id
+        order, place = self.orders.get(follower.run_id), self.place(follower.run_id)
+        status = status_of(follower.fold, order, place)
+        return Standing(status, place.position, place.goes_on, order, follower.version)
+
+    def place(self, run_id: str) -> Place:
+        """Whether a run waits, and whether anybody carries it."""
         position = self.waiting.index(run_id) + 1 if run_id in self.waiting else None
-        place = Place(position, run_id in self.running, is_locked(self.options.home.lock(run_id)))
-        return standing_of(follower, self.orders.get(run_id), place)
+        return Place(position, run_id in self.running, is_locked(self.options.home.lock(run_id)))
+
+    async def present(self, orders: Sequence[Order | None]) -> list[Order]:
+        """Those that are here still: `orchestra gc` removes orders with their runs."""
+        given = [order for order in orders if order is not None]
+        idle = [order.run_id for order in given if not self.holds(order.run_id)]
+        home = self.options.home
+        gone = await asyncio.to_thread(lambda: [r for r in idle if not home.order(r).is_dir()])
+        for run_id in gone:
+            if not self.holds(run_id):
+                self.orders.drop(run_id)
+        return [order for order in given if order.run_id not in gone]
 
     def check_room(self) -> None:
         """Raises QueueFull when no worker is free and no further order can wait."""
@@ -149,9 +164,10 @@ class Pool:
         follower = await self.followers.of(run_id)
         if is_locked(self.options.home.lock(run_id)):  # somebody else carries it: see _settle
             return 0
-        if not follower.exists:
-            await asyncio.to_thread(self.book.clear_beginning, run_id)
-        start = start_resumer if follower.exists else start_worker
+        exists = follower.fold.exists
+        if not exists:
+            await asyncio.to_thread(self.book.clear_torn, run_id)
+        start = start_resumer if exists else start_worker
         process = await start(self.options, self.book, self._order(run_id))
         self.active[run_id] = process
         self._starting.discard(run_id)
@@ -164,7 +180,7 @@ class Pool:
         follower, order = await self.followers.of(run_id), self._order(run_id)
         if is_locked(self.options.home.lock(run_id)):
             self.adopt(order)
-        elif is_due(order, follower) and not self._closed:
+        elif is_due(order, follower.fold) and not self._closed:
             refusal = await asyncio.to_thread(self.book.refusal, run_id, code)
             await self.update(self._order(run_id), refused=refusal)
 
@@ -187,7 +203,7 @@ class Pool:
         self._adopted.discard(run_id)
         with suppress(OrchestraError):
             follower, order = await self.followers.of(run_id), self.orders.get(run_id)
-            if order is not None and is_due(order, follower):  # its process died before it began
+            if order is not None and is_due(order, follower.fold):  # its process died before it began
                 self.enqueue(order)
         self._fill()
 
@@ -214,7 +230,7 @@ async def _find_again(pool: Pool, order: Order) -> None:
     follower = await pool.followers.of(order.run_id)
     if pool.holds(order.run_id):
         return
-    if is_due(order, follower):
+    if is_due(order, follower.fold):
         pool.enqueue(order)
     elif pool.options.resume and _is_interrupted(order, follower):
         pool.enqueue(await pool.update(order, **going_on(follower)))
@@ -222,14 +238,14 @@ async def _find_again(pool: Pool, order: Order) -> None:
 
 def going_on(follower: Follower) -> dict[str, object]:
     """How an order changes when its run is to be gone on with."""
-    resumes = follower.state.resumed + 1 if follower.exists else 0  # else it begins
+    resumes = follower.state.resumed + 1 if follower.fold.exists else 0  # else it begins
     return {"resumes": resumes, "cancelled_at": None, "refused": None}
 
 
 def _is_interrupted(order: Order, follower: Follower) -> bool:
     """Whether a run that nobody carries was ended by neither itself nor its user."""
     ended = follower.state.status not in {"running", "cancelled"}
-    return follower.exists and not ended and order.cancelled_at is None
+    return follower.fold.begun and not ended and order.cancelled_at is None
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

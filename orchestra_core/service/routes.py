@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from orchestra_core.service.answers import (
     Accepted,
@@ -19,6 +19,7 @@ from orchestra_core.service.answers import (
     Status,
 )
 from orchestra_core.service.errors import InvalidPlace, ServiceError
+from orchestra_core.service.files import FileAnswer
 from orchestra_core.service.models import RunBody, RunId, RunReference
 from orchestra_core.service.problems import MEDIA_TYPE, from_payload, only_known_query, problem
 from orchestra_core.service.service import Service
@@ -106,7 +107,7 @@ async def run(
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         return problem(422, "invalid", _KEY_TOLD)
     if not body.dry_run:
-        if known := service.by_key(idempotency_key, body):
+        if known := await service.by_key(idempotency_key, body):
             return await _accepted(service, known.run_id, existing=True)
         service.check_room(body)
     planned = await service.plan(body)
@@ -138,7 +139,7 @@ async def runs(
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
     """The runs of the home folder, whoever started them."""
-    return JSONResponse(await service.runs(limit, offset))
+    return JSONResponse(await service.listing.runs(limit, offset))
 
 
 @api.post("/cancel", status_code=202, response_model=Status, responses=told(*_CHANGING, 404, 409, 503))
@@ -194,7 +195,7 @@ async def plugins(service: ServiceHere) -> Response:
 
 @api.get(
     "/artifacts/{run_id}/{path:path}",
-    response_class=FileResponse,
+    response_class=Response,
     responses={200: {"description": "The file"}, **told(404, 409, 422, 503)},
 )
 async def artifact(run_id: RunId, path: str, service: ServiceHere) -> Response:
@@ -202,7 +203,7 @@ async def artifact(run_id: RunId, path: str, service: ServiceHere) -> Response:
     found = await service.artifact(run_id, path)
     kind = _TEXTS.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
     headers = {"Content-Security-Policy": ARTIFACT_POLICY, "Accept-Ranges": "none"}
-    return FileResponse(found, media_type=kind, headers=headers)
+    return FileAnswer(found, kind, headers)
 
 
 @surroundings.get("/healthz", response_model=Health, responses=told())

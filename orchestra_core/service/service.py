@@ -6,15 +6,13 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from orchestra_core.errors import OrchestraError, RunNotFound, nearest
-from orchestra_core.journal import memory
+from orchestra_core.errors import RunNotFound, nearest
 from orchestra_core.journal.events import now
 from orchestra_core.journal.reporting import build_report
 from orchestra_core.journal.state import RunState
@@ -29,9 +27,11 @@ from orchestra_core.service.errors import (
     RunNotBegun,
     RunNotResumable,
     ServiceError,
+    damaged,
     unreadable,
 )
 from orchestra_core.service.following import Follower, Followers
+from orchestra_core.service.listing import Listing
 from orchestra_core.service.models import RunBody
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.orders import Order, OrderBook, body_hash, request_hash
@@ -39,7 +39,7 @@ from orchestra_core.service.pool import Pool, going_on, recover
 from orchestra_core.service.processes import Desk
 from orchestra_core.service.standing import Standing
 from orchestra_core.service.streams import Streams
-from orchestra_core.service.views import artifacts_of, links_of, status_view
+from orchestra_core.service.views import artifacts_of, status_view
 
 LASTING = frozenset({"queued", "starting", "running", "interrupted", "completed"})
 """The same request again leads to a run in one of these states."""
@@ -58,12 +58,12 @@ class Service:
         self.book = OrderBook(options.home)
         self.pool = Pool(options, self.book, self.followers)
         self.desk = Desk(options)
+        self.listing = Listing(options.home, self.pool)
         self.streams = Streams(self.followers, self.pool.standing)
         self._changing = asyncio.Lock()
         self._listing = asyncio.Lock()
         self._plugins: tuple[float, list[Any]] | None = None
         self._own: dict[str, Any] = {}
-        self._entries: dict[tuple[str, int], Mapping[str, Any]] = {}
         self._statuses: dict[str, tuple[Standing, bytes]] = {}
 
     async def open(self) -> None:
@@ -109,7 +109,7 @@ class Service:
         """The order for a planned request, and whether it was there before. Raises QueueFull."""
         plan_hash, keys = planned["plan_hash"], {key: body_hash(body)} if key else {}
         async with self._changing:
-            known = self.by_key(key, body) or (
+            known = await self.by_key(key, body) or (
                 None if body.again else await self._same(body, plan_hash)
             )
             if known is not None:
@@ -139,10 +139,12 @@ class Service:
         if body.again or not self.pool.orders.of_request(request_hash(body)):
             self.pool.check_room()
 
-    def by_key(self, key: str | None, body: RunBody) -> Order | None:
+    async def by_key(self, key: str | None, body: RunBody) -> Order | None:
         """The order that came with an Idempotency-Key. Raises KeyReused when it was another one."""
-        order = self.pool.orders.with_key(key) if key is not None else None
-        if key is None or order is None:
+        if key is None:
+            return None
+        order = next(iter(await self.pool.present([self.pool.orders.with_key(key)])), None)
+        if order is None:
             return None
         if order.keys[key] != body_hash(body):
             raise KeyReused(
@@ -168,7 +170,10 @@ class Service:
             await self.pool.cancel(order)
 
     async def resume(self, run_id: str) -> None:
-        """Go on with an interrupted run. Raises RunNotFound, RunNotResumable, QueueFull."""
+        """Go on with an interrupted run.
+
+        Raises RunNotFound, RunNotResumable, QueueFull, RunUnreadable where its beginning is lost.
+        """
         async with self._changing:
             follower = await self.follower(run_id)
             standing = self.pool.standing(follower)
@@ -180,13 +185,15 @@ class Service:
             if standing.status not in RESUMABLE:
                 told = f"there is nothing to resume: the run is {standing.status}"
                 raise RunNotResumable(told, hint=_ASK_STATUS)
+            if follower.fold.exists and not follower.fold.begun:
+                raise damaged(run_id, follower.lost)
             self.pool.check_room()
             self.pool.enqueue(await self.pool.update(standing.order, **going_on(follower)))
 
     async def follower(self, run_id: str) -> Follower:
         """A run's follower, up to date. Raises InvalidName, RunNotFound, StorageError."""
         follower = await self.followers.of(check_name(run_id, "run id"))
-        if not follower.last_seq and not await self._present([self.pool.orders.get(run_id)]):
+        if not follower.fold.exists and not await self.pool.present([self.pool.orders.get(run_id)]):
             known = await asyncio.to_thread(self.home.run_ids)
             hint = nearest(run_id, known) or "There are no runs yet: POST /orchestrate/run"
             raise RunNotFound(f"there is no run '{run_id}'", hint=hint)
@@ -209,24 +216,14 @@ class Service:
             self._statuses[run_id] = known
         return known[1]
 
-    async def runs(self, limit: int, offset: int) -> dict[str, Any]:
-        """The index over runs, the newest first, with the orders that have no journal yet."""
-        entries = await asyncio.to_thread(memory.entries, self.home, self._entry)
-        begun = {str(entry["run_id"]) for entry in entries}
-        rows = [await self._row(entry) for entry in entries]
-        orders = await self._present(list(self.pool.orders))
-        rows += [self._unbegun_row(order) for order in orders if order.run_id not in begun]
-        rows.sort(
-            key=lambda row: (row["started_at"] or row["queued_at"] or "", row["run_id"]), reverse=True
-        )
-        return {"runs": rows[offset : offset + limit], "total": len(rows)}
-
     async def report(self, run_id: str) -> dict[str, Any]:
-        """The report, and where its files are. Raises RunNotFound, RunNotBegun."""
+        """The report, and where its files are. Raises RunNotFound, RunNotBegun, RunUnreadable."""
         follower = await self._begun(run_id)
+        if follower.lost:
+            raise damaged(run_id, follower.lost)
         files = [
             {"path": path, "url": f"/orchestrate/artifacts/{run_id}/{path}", "sha256": sha256}
-            for path, sha256 in artifacts_of(self.home, follower.state)
+            for path, sha256 in artifacts_of(self.home, run_id, follower.state)
         ]
         report = report_of(follower.state).model_dump(mode="json")
         return {"report": report, "artifacts": files}
@@ -237,7 +234,7 @@ class Service:
         Only what the journal names is found, wherever a path may lead. Raises ArtifactNotFound.
         """
         follower = await self._begun(run_id)
-        known = {name for name, _ in artifacts_of(self.home, follower.state)}
+        known = {name for name, _ in artifacts_of(self.home, run_id, follower.state)}
         root = self.home.root.resolve()
         found = (root / path).resolve() if path in known else root
         if not found.is_relative_to(root) or not found.is_file():
@@ -246,63 +243,16 @@ class Service:
 
     async def _begun(self, run_id: str) -> Follower:
         follower = await self.follower(run_id)
-        if not follower.exists:
+        if not follower.fold.exists:
             raise RunNotBegun(f"the run is {self.pool.standing(follower).status}", hint=_ASK_STATUS)
         return follower
 
-    async def _present(self, orders: Sequence[Order | None]) -> list[Order]:
-        """Those that are here still: `orchestra gc` removes orders with their runs."""
-        given = [order for order in orders if order is not None]
-        idle = [order.run_id for order in given if not self.pool.holds(order.run_id)]
-        gone = await asyncio.to_thread(lambda: [r for r in idle if not self.home.order(r).is_dir()])
-        for run_id in gone:
-            if not self.pool.holds(run_id):
-                self.pool.orders.drop(run_id)
-        return [order for order in given if order.run_id not in gone]
-
     async def _same(self, body: RunBody, plan_hash: str) -> Order | None:
-        for order in await self._present(self.pool.orders.of_request(request_hash(body))):
+        for order in await self.pool.present(self.pool.orders.of_request(request_hash(body))):
             standing = self.pool.standing(await self.followers.of(order.run_id))
             if order.plan_hash == plan_hash and standing.status in LASTING:
                 return order
         return None
-
-    def _entry(self, home: Any, run_id: str) -> Mapping[str, Any]:
-        key = run_id, home.journal(run_id).stat().st_size
-        if key not in self._entries:
-            if len(self._entries) > 1000:
-                self._entries.clear()
-            self._entries[key] = memory.make_entry(home, run_id)
-        return self._entries[key]
-
-    async def _row(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        run_id = str(entry["run_id"])
-        order, status = self.pool.orders.get(run_id), str(entry["status"])
-        if status == "running" or self.pool.holds(run_id):
-            with suppress(OrchestraError):  # else what its entry says
-                status = self.pool.standing(await self.followers.of(run_id)).status
-        kept = ("run_id", "name", "started_at", "ended_at", "dataset", "verdict", "winner", "published")
-        return {
-            **{key: entry[key] for key in kept},
-            "status": status,
-            "queued_at": order.created_at if order else None,
-            "links": links_of(run_id),
-        }
-
-    def _unbegun_row(self, order: Order) -> dict[str, Any]:
-        follower = Follower(order.run_id, self.home.journal(order.run_id))
-        nothing = dict.fromkeys(("started_at", "verdict", "winner"))
-        return {
-            **nothing,
-            "run_id": order.run_id,
-            "name": order.name,
-            "ended_at": order.cancelled_at,
-            "dataset": "",
-            "published": False,
-            "status": self.pool.standing(follower).status,
-            "queued_at": order.created_at,
-            "links": links_of(order.run_id),
-        }
 
 
 def report_of(state: RunState) -> Report:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Literal
 
 import h11
@@ -38,6 +39,7 @@ class ImpatientProtocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self._timers: dict[_Timer, asyncio.TimerHandle] = {}
         self._since = self.loop.time()
+        """When something was done for this client last."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The head of the first request is due."""
@@ -58,6 +60,7 @@ class ImpatientProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """An answer may come before the body was read; what is left of it cannot come for ever."""
+        self._since = self.loop.time()
         super().on_response_complete()
         if self.conn.their_state is h11.SEND_BODY:
             self._expect("rest", REST_SECONDS)
@@ -126,6 +129,18 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._listening = listening
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, and the loss of the terminal ends the service as cleanly as SIGTERM does."""
+        before = signal.getsignal(signal.SIGHUP)
+        if before is not signal.SIG_IGN:  # as by `nohup`
+            signal.signal(signal.SIGHUP, self.handle_exit)
+        try:
+            with super().capture_signals():
+                yield
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         """As uvicorn's; then `listening` is called."""

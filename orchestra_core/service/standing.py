@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestra_core.service.following import Follower
+from orchestra_core.report import RunStatus
 from orchestra_core.service.models import RunState
 from orchestra_core.service.orders import Order
 
@@ -28,6 +28,19 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """What of a run's journal decides where it stands."""
+
+    exists: bool
+    """Whether a line of it was ever finished; a worker that was killed before leaves none."""
+    begun: bool
+    """Whether its beginning can be read. The engine writes that first, so anything else is damage."""
+    status: RunStatus
+    resumed: int
+    """How often the run was gone on with."""
+
+
+@dataclass(frozen=True)
 class Place:
     """What the pool knows of a run."""
 
@@ -37,36 +50,31 @@ class Place:
     carried: bool
     """Some process holds its lock."""
 
-
-def standing_of(follower: Follower, order: Order | None, place: Place) -> Standing:
-    """Where a run stands, with its journal as last read."""
-    return Standing(
-        status=_status(follower, order, place),
-        position=place.position,
-        goes_on=place.position is not None or place.held or place.carried,
-        order=order,
-        version=follower.version,
-    )
+    @property
+    def goes_on(self) -> bool:
+        """Whether somebody will do something for it."""
+        return self.position is not None or self.held or self.carried
 
 
-def is_due(order: Order, follower: Follower) -> bool:
+def is_due(order: Order, fold: Fold) -> bool:
     """Whether an order has not been carried out: neither begun, nor gone on with, nor given up."""
     if order.refused is not None or order.cancelled_at is not None:
         return False
-    return not follower.exists or follower.state.resumed < order.resumes
+    return not fold.exists or (fold.begun and fold.resumed < order.resumes)
 
 
-def _status(follower: Follower, order: Order | None, place: Place) -> RunState:
+def status_of(fold: Fold, order: Order | None, place: Place) -> RunState:
+    """The state that is told of a run."""
     here = place.held or place.carried
     if place.position is not None:
         return "queued"
-    if not follower.exists:
+    if not fold.exists:
         return "starting" if here else _unbegun(order)
-    state = follower.state
-    if state.status == "running":
+    if place.held and order is not None and is_due(order, fold):
+        return "starting"
+    if fold.status == "running":
         return "running" if here else "interrupted"
-    starts_again = place.held and order is not None and is_due(order, follower)
-    return "starting" if starts_again else state.status
+    return fold.status
 
 
 def _unbegun(order: Order | None) -> RunState:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestra_core.artifacts import Home
+from orchestra_core.journal.continuity import damage_told
 from orchestra_core.journal.reporting import told_events
 from orchestra_core.journal.sameness import warnings_of
 from orchestra_core.journal.state import RunState
@@ -52,7 +53,7 @@ def status_view(follower: Follower, standing: Standing) -> dict[str, Any]:
         "retries": state.retries,
         "cost_usd": state.cost_usd,
         "failures": dict(state.failures),
-        "warnings": warnings_of(state),
+        "warnings": [*warnings_of(state), *_damage(follower)],
         "error": _error(state, order),
         "bad_lines": follower.reader.bad_lines,
         "artifacts": list(state.artifacts),
@@ -90,13 +91,13 @@ def links_of(run_id: str) -> dict[str, str]:
     }
 
 
-def artifacts_of(home: Home, state: RunState) -> Iterator[tuple[str, str]]:
+def artifacts_of(home: Home, run_id: str, state: RunState) -> Iterator[tuple[str, str]]:
     """(path relative to the home folder, SHA-256 as written or empty) of all that a run left."""
     yield from state.artifacts.items()
     for job in state.jobs.values():
         for name, sha256 in job.get("files", {}).items():
             yield f"{job['path']}/{name}", sha256
-    yield home.relative(home.journal(state.run_id)), ""
+    yield home.relative(home.journal(run_id)), ""
 
 
 def mode_of(state: RunState) -> str:
@@ -118,7 +119,7 @@ def _progress(state: RunState, order: Order | None) -> dict[str, int]:
 
 
 def _best(state: RunState) -> dict[str, Any] | None:
-    if not state.rungs:
+    if not (state.rungs and state.started):  # of a journal without its beginning
         return None
     rung = state.rungs[-1]
     objective = state.started["plan"]["experiment"]["objective"]["maximize"]
@@ -138,6 +139,11 @@ def _error(state: RunState, order: Order | None) -> dict[str, Any] | None:
     if order and order.refused:
         return dict(order.refused)
     return dict(state.error) if state.error is not None else None
+
+
+def _damage(follower: Follower) -> Iterator[str]:
+    if follower.lost:
+        yield damage_told(follower.run_id, follower.lost)[0]
 
 
 def _kept(content: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

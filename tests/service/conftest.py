@@ -170,7 +170,7 @@ class Held:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Held]:
-    """`held("starting")` or `held("asking")` stops every run there until `held.release()`."""
+    """`held("starting")`, "asking" or "probing" stops every run there until `held.release()`."""
     folder = tmp_path / "held"
     folder.mkdir()
     holding = Held(folder)

@@ -170,8 +170,9 @@ def test_a_full_queue_says_when_to_come_back(serve, held):
     assert {row["run_id"]: row["status"] for row in listed["runs"]}[runs[1]] == "cancelled"
 
 
-def test_a_running_run_is_cancelled_with_its_report(serve):
-    served = serve(SERVICE_STUB_SECONDS="0.5", target=("--plugins", "service_target"))
+def test_a_running_run_is_cancelled_with_its_report(serve, held):
+    served = serve(target=("--plugins", "service_target"), **held.environ)
+    held("asking")
     run_id = served.run()["run_id"]
     served.wait(run_id, "running")
     assert served.post("/orchestrate/cancel", {"run_id": run_id}).status_code == 202

@@ -273,38 +273,86 @@ def test_slow_clients_pin_nothing(serve):
     assert served.get("/healthz").status_code == 200
 
 
-def test_more_connections_than_are_taken(serve):
+@pytest.fixture
+def many_sockets():
+    """Room for more connections than the service takes."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTIONS
+    if before[1] != resource.RLIM_INFINITY and before[1] < wanted:
+        pytest.skip("too few files may be open")
+    if before[0] < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def connect(served):
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    return asyncio.open_connection(host, int(port))
+
+
+async def opened(served, data: bytes, told: bytes):
+    """A connection on which that was sent, once the service has answered so."""
+    reader, writer = await connect(served)
+    writer.write(data)
+    if told:
+        await reader.readuntil(told)
+    return reader, writer
+
+
+async def many_of(served, count: int, data: bytes, told: bytes):
+    """So many of them, a few at a time."""
+    found = []
+    while len(found) < count:
+        some = min(50, count - len(found))
+        found += await asyncio.gather(*(opened(served, data, told) for _ in range(some)))
+    return found
+
+
+def test_more_connections_than_are_taken(serve, many_sockets):
     """Those who wait for nothing make room; when all are at work, the next one is told."""
     served = serve()
-    host, _, port = served.url.removeprefix("http://").partition(":")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     at_work = head(served, "POST /orchestrate/run HTTP/1.1", "Content-Type: application/json",
-                   "Content-Length: 100")  # fmt: skip
+                   "Content-Length: 100", "Expect: 100-continue")  # fmt: skip
     refused = b"GET / HTTP/1.1\r\nHost: evil\r\nContent-Length: 100\r\n\r\n"
 
-    async def answer_among(data: bytes) -> bytes:
-        opened = []
-        for _ in range(MOST_CONNECTIONS + 1):
-            opened.append(await asyncio.open_connection(host, int(port)))  # noqa: PERF401 - see E501
-        for _, writer in opened:
-            writer.write(data)
-        await asyncio.sleep(1)  # the service has read them
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(head(served, "GET /healthz HTTP/1.1"))
+    async def answer_among(data: bytes, told: bytes, more: int) -> bytes:
+        others = await many_of(served, MOST_CONNECTIONS + more, data, told)
+        reader, writer = await opened(served, head(served, "GET /healthz HTTP/1.1"), b"")
         answer = await reader.read()
-        for _, each in (*opened, (reader, writer)):
+        for _, each in (*others, (reader, writer)):
             each.close()
         return answer
 
-    for idle in (b"", refused):
-        assert asyncio.run(answer_among(idle)).startswith(b"HTTP/1.1 200 ")
-    top, _, body = asyncio.run(answer_among(at_work)).partition(b"\r\n\r\n")
+    for idle, told in ((b"", b""), (refused, b"400 ")):
+        assert asyncio.run(answer_among(idle, told, 1)).startswith(b"HTTP/1.1 200 ")
+    until(lambda: served.get("/healthz").status_code == 200)
+    top, _, body = asyncio.run(answer_among(at_work, b"100 ", 0)).partition(b"\r\n\r\n")
     assert top.startswith(b"HTTP/1.1 503 "), top
     assert b"application/problem+json" in top
     assert b"nosniff" in top
     assert json.loads(body)["code"] == "crowded"
     until(lambda: served.get("/healthz").status_code == 200)
     assert 'status="503"' in served.get("/metrics").text
+
+
+def test_a_client_that_is_served_outstays_those_that_ask_nothing(serve, many_sockets):
+    served = serve()
+    own = served.url.removeprefix("http://")
+    request = f"GET /healthz HTTP/1.1\r\nHost: {own}\r\n\r\n".encode()
+
+    async def ask_among_idlers():
+        reader, writer = await connect(served)
+        idle = []
+        while len(idle) < MOST_CONNECTIONS + 200:
+            writer.write(request)
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(len('{"status":"ok"}'))
+            idle += await many_of(served, 50, b"", b"")
+        for _, each in (*idle, (reader, writer)):
+            each.close()
+
+    asyncio.run(ask_among_idlers())
 
 
 NO_HTTP = [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\r\n\r\n"]

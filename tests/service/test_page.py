@@ -21,8 +21,8 @@ def fits(page):
 
 @pytest.fixture(scope="module")
 def slow(serve_module):
-    """A service whose runs take a few seconds, with all artifacts."""
-    return serve_module(target=("--plugins", "service_target"), SERVICE_STUB_SECONDS="0.3")
+    """A service whose runs leave all artifacts."""
+    return serve_module(target=("--plugins", "service_target"))
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,11 @@ def large(slow):
     return run_id
 
 
-def test_a_run_from_the_form_to_its_artifacts(slow, open_page, shots):
+def test_a_run_from_the_form_to_its_artifacts(serve, held, open_page, shots):
+    served = serve(target=("--plugins", "service_target"), **held.environ)
+    held("asking")
     page = open_page()
-    page.goto(slow.url + "/")
+    page.goto(served.url + "/")
     page.select_option("select[name=collection]", "fiqa_para_50k")
     page.fill("input[name=top_k]", "5, 10")
     page.get_by_role("button", name="Dry run").click()
@@ -45,11 +47,12 @@ def test_a_run_from_the_form_to_its_artifacts(slow, open_page, shots):
     assert "Nothing was sent." in page.locator("#told").inner_text()
     assert "6 configurations" in plan.inner_text()
     page.screenshot(path=shots / "form.png", full_page=True)
-    assert slow.get("/orchestrate/runs").json()["total"] == 0
+    assert served.get("/orchestrate/runs").json()["total"] == 0
     page.get_by_role("button", name="Start the run").click()
     page.wait_for_url(re.compile(r"/runs/stub-"))
     page.locator("#s-stages .running").first.wait_for()
     page.screenshot(path=shots / "running.png", full_page=True)
+    held.release()
     page.locator("#s-head .state.completed").wait_for(timeout=90_000)
     page.get_by_text("The run has ended.").wait_for()
     assert page.locator("#s-head .verdict").inner_text() == "Win"
@@ -64,6 +67,9 @@ def test_a_run_from_the_form_to_its_artifacts(slow, open_page, shots):
     assert page.locator("#s-head .verdict").inner_text() == "Win"
     page.locator(".mark.winner").hover()
     assert "recall@10" in page.locator("#tip").inner_text()
+    page.locator(".mark.winner").click()
+    page.get_by_role("button", name="Close").click()
+    page.locator("dialog").wait_for(state="hidden")
 
 
 def test_an_error_is_told_in_the_form(slow, open_page):
@@ -175,6 +181,10 @@ def test_the_keyboard_reaches_everything(slow, large, open_page, shots):
     page.keyboard.press("ArrowUp")
     second = page.locator("#tip").inner_text()
     assert first != second
+    page.evaluate("document.addEventListener('keydown', (e) => { window.taken = e.defaultPrevented; })")
+    for keys in ("Alt+ArrowLeft", "Control+Home", "Control+ArrowRight", "Shift+End"):
+        page.keyboard.press(keys)
+        assert page.evaluate("window.taken") is False, keys
     page.keyboard.press("Enter")
     dialog = page.locator("dialog")
     dialog.wait_for(state="visible")

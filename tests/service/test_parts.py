@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import ExperimentError
-from orchestra_core.experiment import Collection, Experiment
+from orchestra_core.experiment import Collection, Experiment, Limits
 from orchestra_core.journal.events import EventType
 from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.log import JournalReader, JournalWriter
 from orchestra_core.journal.state import fold
 from orchestra_core.layers import Layers, build_experiment
 from orchestra_core.service import service as service_module
-from orchestra_core.service.asking import PRESETS, base_layers, patches
+from orchestra_core.service.asking import PRESETS, base_layers, check_limits, patches
 from orchestra_core.service.errors import Forbidden, RunUnreadable
-from orchestra_core.service.following import KEPT_EVENTS, Followers
+from orchestra_core.service.files import FileAnswer
+from orchestra_core.service.following import KEPT_EVENTS, KEPT_FOLLOWERS, Followers
 from orchestra_core.service.models import RunBody
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.orders import MOST_KEYS, Order, OrderBook, Orders, body_hash, request_hash
@@ -109,6 +110,18 @@ def test_a_whole_experiment_keeps_the_services_own_sections():
     with pytest.raises(Forbidden):
         base_layers(hostile, own, trusted=False)
     assert base_layers(hostile, own, trusted=True).values == hostile.experiment
+
+
+@pytest.mark.parametrize("limits", [{}, {"stage": None}, {"stage": 6}, {"wall": 600, "stage": None}])
+def test_the_limit_of_a_stage_is_not_raised(limits):
+    own = OWN.model_copy(update={"limits": Limits(stage=5)})
+    asked = OWN.model_copy(update={"limits": Limits(**limits)})
+    with pytest.raises(ExperimentError) as told:
+        check_limits(asked, own)
+    assert told.value.hint == "Ask for 5 or less."
+    for allowed in (Limits(stage=5), Limits(stage=None, wall=4)):
+        check_limits(OWN.model_copy(update={"limits": allowed}), own)
+    check_limits(asked, OWN)
 
 
 def test_the_same_request_has_the_same_hash():
@@ -201,19 +214,45 @@ def test_a_large_journal_is_read_beside_the_loop_and_only_once(tmp_path):
     asyncio.run(read())
 
 
-def test_a_journal_that_was_replaced_is_read_anew(tmp_path):
+@pytest.mark.parametrize("count", [3, 50, 80], ids=["shorter", "as long", "longer"])
+@pytest.mark.parametrize("reused", [True, False], ids=["in its place", "beside it"])
+def test_a_journal_that_was_replaced_is_read_anew(reused, count, tmp_path):
     home = Home(tmp_path)
     write(home, 50)
 
     async def read():
         followers = Followers(home)
-        assert (await followers.of("r")).last_seq == 50
-        home.journal("r").unlink()
-        write(home, 3)
         follower = await followers.of("r")
-        assert (follower.last_seq, follower.state.retries) == (3, 3)
+        assert (follower.last_seq, follower.state.started_at) == (50, "")
+        write(home, count, "other")
+        other = home.journal("other")
+        if reused:  # as a file system does that gives a number away again at once
+            home.journal("r").write_bytes(other.read_bytes())
+        else:
+            other.replace(home.journal("r"))
+        follower = await followers.of("r")
+        assert (follower.last_seq, follower.state.retries) == (count, count)
+        assert follower.state.run_id == "other"
 
     asyncio.run(read())
+
+
+def test_a_file_that_grows_while_it_is_sent_is_sent_as_it_was(tmp_path):
+    """A server cuts the connection when more comes than was announced."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"a" * 200_000)
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+        with path.open("ab") as stream:
+            stream.write(b"b" * 100)
+
+    asyncio.run(FileAnswer(path, "text/plain", {"X": "y"})({"type": "http"}, None, send))
+    start, *parts = sent
+    assert b"".join(part["body"] for part in parts) == b"a" * 200_000
+    assert dict(start["headers"])[b"content-length"] == b"200000"
+    assert [part["more_body"] for part in parts].count(False) == 1
 
 
 def test_places_of_watchers_are_not_kept_for_ever(tmp_path):
@@ -261,6 +300,26 @@ def test_watchers_of_a_run_that_is_removed_are_let_go(tmp_path):
         await events.aclose()
 
     asyncio.run(watch())
+
+
+def test_runs_that_nobody_carries_are_listed_without_reading_them_again(tmp_path, monkeypatch):
+    """However many they are: more than are followed at a time."""
+    home = Home(tmp_path)
+    for number in range(KEPT_FOLLOWERS + 6):
+        write(home, 2, f"r{number}")
+    read = []
+    lines = JournalReader.lines
+    monkeypatch.setattr(JournalReader, "lines", lambda self: read.append(self.path) or lines(self))
+
+    async def ask():
+        listing = Service(ServiceOptions(home=home)).listing
+        first = await listing.runs(500, 0)
+        assert {row["status"] for row in first["runs"]} == {"interrupted"}
+        assert len(read) == KEPT_FOLLOWERS + 6
+        assert await listing.runs(500, 0) == first
+        assert len(read) == KEPT_FOLLOWERS + 6
+
+    asyncio.run(ask())
 
 
 def test_a_status_is_made_again_only_when_something_changed(tmp_path, monkeypatch):

@@ -2,11 +2,10 @@
 
 import os
 import signal
-import time
 
 import pytest
 
-SLOW = {"SERVICE_STUB_SECONDS": "0.4"}
+from .conftest import until
 
 
 def test_runs_outlive_a_killed_service_and_are_found_again(serve, held):
@@ -43,11 +42,15 @@ def test_an_adopted_run_can_be_cancelled(serve, held):
     assert second.wait(run_id)["status"] == "cancelled"
 
 
-def test_a_stopped_service_interrupts_its_runs_with_reports(serve):
-    first = serve("--workers", "1", **SLOW)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_stopped_service_interrupts_its_runs_with_reports(number, serve, held):
+    first = serve("--workers", "1", **held.environ)
+    held("asking")
     running, waiting = (first.run(again=True)["run_id"] for _ in range(2))
     first.wait(running, "running")
-    first.stop(signal.SIGTERM)
+    first.stop(number)
+    held.release()
+    assert first.log.read_text() == ""
     assert first.process.returncode in {0, -signal.SIGTERM}
     kinds = [event["event_type"] for event in first.journal(running)]
     assert "RUN_CANCELLED" in kinds
@@ -56,8 +59,9 @@ def test_a_stopped_service_interrupts_its_runs_with_reports(serve):
     assert second.wait(waiting)["status"] == "completed"
 
 
-def test_a_killed_run_is_interrupted_for_whoever_asks(serve):
-    served = serve(**SLOW)
+def test_a_killed_run_is_interrupted_for_whoever_asks(serve, held):
+    served = serve(**held.environ)
+    held("asking")
     run_id = served.run()["run_id"]
     served.wait(run_id, "running")
     os.kill(served.worker(run_id), signal.SIGKILL)
@@ -124,16 +128,18 @@ def finished_units(events):
 
 
 @pytest.mark.parametrize("also_workers", [True, False], ids=["with workers", "service alone"])
-def test_killed_in_the_middle_of_two_runs_both_finish_with_resume(also_workers, serve):
-    first = serve(**SLOW)
+def test_killed_in_the_middle_of_two_runs_both_finish_with_resume(also_workers, serve, held):
+    first = serve(**held.environ)
+    held("probing")
     runs = [first.run(again=True, mode=mode)["run_id"] for mode in ("full", "ab")]
-    while not all(finished_units(first.journal(run_id)) for run_id in runs):
-        time.sleep(0.1)  # the test's own limit ends this
+    until(lambda: len(held.pids("probing")) == 2)
+    assert all(finished_units(first.journal(run_id)) for run_id in runs)
     if also_workers:
         for run_id in runs:
             os.kill(first.worker(run_id), signal.SIGKILL)
     first.stop(signal.SIGKILL)
-    second = serve("--resume", **SLOW)
+    held.release()
+    second = serve("--resume", **held.environ)
     for run_id in runs:
         status = second.wait(run_id)
         assert (status["status"], status["verdict"]["kind"]) == ("completed", "win")
@@ -144,12 +150,14 @@ def test_killed_in_the_middle_of_two_runs_both_finish_with_resume(also_workers, 
         assert len(resumed) == also_workers
 
 
-def test_an_interrupted_run_waits_for_the_call_that_resumes_it(serve):
-    first = serve(**SLOW)
+def test_an_interrupted_run_waits_for_the_call_that_resumes_it(serve, held):
+    first = serve(**held.environ)
+    held("asking")
     run_id = first.run()["run_id"]
     first.wait(run_id, "running")
     first.stop(signal.SIGTERM)
-    second = serve(**SLOW)
+    held.release()
+    second = serve(**held.environ)
     assert second.status(run_id)["status"] == "cancelled"
     answer = second.post("/orchestrate/resume", {"run_id": run_id})
     assert answer.status_code == 202, answer.text

@@ -13,9 +13,6 @@ import pytest
 
 from orchestra_core.artifacts import Home
 from orchestra_core.errors import RunNotFound
-from orchestra_core.journal.events import EventType
-from orchestra_core.journal.lock import RunLock
-from orchestra_core.journal.log import JournalWriter
 from orchestra_core.service.options import ServiceOptions
 from orchestra_core.service.orders import Order
 from orchestra_core.service.service import Service
@@ -81,6 +78,23 @@ def test_a_run_that_is_taken_up_again_is_starting_and_can_be_cancelled(serve, he
     assert "RUN_COMPLETED" not in kinds(served, run_id)
 
 
+def test_an_interrupted_run_that_is_taken_up_again_is_starting(serve, held):
+    served = serve(**held.environ)
+    held("asking")
+    run_id = served.run()["run_id"]
+    served.wait(run_id, "running")
+    os.kill(served.worker(run_id), signal.SIGKILL)
+    served.wait(run_id, "interrupted")
+    held("starting")
+    assert served.resume(run_id).json()["status"] == "starting"
+    until(lambda: held.pids("starting"))
+    assert served.status(run_id)["status"] == "starting"
+    listed = served.get("/orchestrate/runs").json()["runs"]
+    assert [row["status"] for row in listed] == ["starting"]
+    held.release()
+    assert served.wait(run_id)["status"] == "completed"
+
+
 def test_a_resume_that_is_refused_is_told_at_once_and_on_the_page(serve, held):
     served = serve(**held.environ)
     run_id = cancelled(served, held)
@@ -123,8 +137,9 @@ def test_a_run_that_is_carried_by_hand_can_be_cancelled(serve, held):
 
 def test_removed_runs_are_forgotten(serve):
     served = serve()
-    bodies = [{"mode": "smoke"}, {"mode": "grid"}]
-    first, second = (served.run(**body)["run_id"] for body in bodies)
+    bodies, key = [{"mode": "smoke"}, {"mode": "grid"}], {"Idempotency-Key": "one"}
+    first = served.run(**bodies[0])["run_id"]
+    second = served.post("/orchestrate/run", bodies[1], headers=key).json()["run_id"]
     for run_id in (first, second):
         served.wait(run_id)
         until(lambda run_id=run_id: served.worker(run_id) is None)
@@ -132,9 +147,11 @@ def test_removed_runs_are_forgotten(serve):
         assert process.wait() == 0
     again = served.post("/orchestrate/run", bodies[0])
     assert (again.status_code, again.json()["existing"]) == (202, False), again.text
+    keyed = served.post("/orchestrate/run", bodies[1], headers=key)
+    assert (keyed.status_code, keyed.json()["existing"]) == (202, False), keyed.text
     assert served.get("/orchestrate/status", run_id=second).status_code == 404
     listed = served.get("/orchestrate/runs").json()["runs"]
-    assert [row["run_id"] for row in listed] == [again.json()["run_id"]]
+    assert {row["run_id"] for row in listed} == {a.json()["run_id"] for a in (again, keyed)}
 
 
 def test_everybody_who_asks_for_a_removed_run_is_told_so(tmp_path):
@@ -230,38 +247,30 @@ def test_a_service_that_is_killed_while_a_worker_starts(also_worker, serve, held
     assert len(done) == len(set(done))
 
 
-@pytest.mark.parametrize("events", [0, 2], ids=["empty", "without a beginning"])
-def test_a_run_whose_worker_died_before_it_began_is_begun_again(events, serve, held):
+@pytest.mark.parametrize("torn", [b"", b'{"v":1,"seq":1,"run_id":'], ids=["empty", "a torn line"])
+def test_a_run_whose_worker_died_before_it_began_is_begun_again(torn, serve, held):
     first = serve("--workers", "1", **held.environ)
     held("asking")
-    first.run(again=True)
+    first.wait(first.run(again=True)["run_id"], "running")
     waiting = first.run(again=True)["run_id"]
     first.stop(signal.SIGKILL)
-    journal = Home(first.home).journal(waiting)
-    writer = JournalWriter(journal, waiting, create=True)
-    writer.append_all([(EventType.RETRY, {})] * events)
-    writer.close()
-    journal.touch()
+    Home(first.home).journal(waiting).write_bytes(torn)
     held.release()
     second = serve("--workers", "1", **held.environ)
     assert second.wait(waiting)["status"] == "completed"
 
 
-def test_a_journal_without_a_beginning_is_not_a_run_that_runs(serve):
-    served = serve()
-    home = Home(served.home)
-    writer = JournalWriter(home.journal("mine"), "mine", create=True)
-    writer.append_all([(EventType.RETRY, {})])
-    lock = RunLock(home.lock("mine"))
-    try:
-        found = served.status("mine")["status"]
-    finally:
-        lock.release()  # else the clean-up would end the process that holds it: this one
-    assert found == "starting"
-    assert served.status("mine")["status"] == "interrupted"
-    listed = served.get("/orchestrate/runs").json()["runs"]
-    assert [row["status"] for row in listed] == ["interrupted"]
-    assert served.get("/runs/mine").status_code == 200
-    told = served.get("/orchestrate/report", run_id="mine")
-    assert (told.status_code, told.json()["code"]) == (409, "not_begun")
-    assert served.events("mine")[-1] == {"end": True}
+def test_a_journal_with_any_line_is_never_removed(serve, held):
+    first = serve("--workers", "1", **held.environ)
+    held("asking")
+    first.wait(first.run(again=True)["run_id"], "running")
+    waiting = first.run(again=True)["run_id"]
+    first.stop(signal.SIGKILL)
+    journal = Home(first.home).journal(waiting)
+    journal.write_bytes(before := b"this was a line\n")
+    held.release()
+    second = serve("--workers", "1", **held.environ)
+    assert second.status(waiting)["status"] == "interrupted"
+    assert second.get(f"/runs/{waiting}").status_code == 200
+    assert second.resume(waiting).json()["code"] == "unreadable"
+    assert journal.read_bytes() == before

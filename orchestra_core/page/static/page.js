@@ -170,7 +170,8 @@
   run.addEventListener("focusout", (event) => { if (markOf(event.target)) hide(); });
   run.addEventListener("keydown", (event) => {
     const mark = markOf(event.target);
-    if (mark && event.key in KEYS) { event.preventDefault(); walk(mark, event.key); }
+    const plain = !(event.altKey || event.ctrlKey || event.metaKey || event.shiftKey); // else the browser's own
+    if (mark && plain && event.key in KEYS) { event.preventDefault(); walk(mark, event.key); }
     if (mark && event.key === "Escape") hide();
   });
   run.addEventListener("click", (event) => {
@@ -181,6 +182,7 @@
     else if ((link || marks.length) && openJob(link ? link.dataset.config : configs[0])) event.preventDefault();
   });
   dialog.addEventListener("click", (event) => {
+    if (event.target.closest(".close")) dialog.close(); // no form: the sandbox of served files allows none
     const button = event.target.closest("[data-config]");
     if (button) { openJob(button.dataset.config); byId("job-title").focus(); }
   });

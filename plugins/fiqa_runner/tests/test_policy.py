@@ -502,6 +502,23 @@ def test_applying_again_in_vain_leaves_the_first_in_force(open_run, store, servi
     assert standing(session) == {run_id: "rolled back"}
 
 
+def test_what_somebody_else_put_there_stays_in_force_when_applying_again_fails(
+    open_run, store, service
+):
+    """Nothing is known that would undo it, and a failed look at it undoes nothing."""
+    policy, runner = put_section(service, body={"id": "${config_id}"})
+    outcome, _ = carry(open_run(None))
+    run_id = outcome.report.run_id
+    store.policy = {"id": outcome.report.winner.config_id}
+    session = open_run(policy, **runner)
+    (row,) = apply_published(session, run_id)
+    assert (row.standing, row.undo) == ("in force", {})
+    store.refuse = lambda method: 500
+    with pytest.raises(OrchestraError):
+        apply_published(session, run_id)
+    assert standing(session) == {run_id: "in force"}
+
+
 def test_applying_again_half_way_puts_back_the_first(open_run, store, service):
     """Another body is another policy; when it does not stick, the first stands as it did."""
     policy, runner = put_section(service)

@@ -1,7 +1,8 @@
 """A plugin for these tests: a runner whose quality is known, as slow as SERVICE_STUB_SECONDS says.
 
 While the file SERVICE_STUB_HOLD/starting exists no worker gets to its journal, and while
-SERVICE_STUB_HOLD/asking does no unit ends: so tests need no clock.
+SERVICE_STUB_HOLD/asking does no unit ends, with `probing` none that measures times (the grid has the
+first): so tests need no clock.
 """
 
 import os
@@ -46,6 +47,10 @@ class SlowTarget(OpenStub):
         if os.environ.get("SERVICE_STUB_DIES"):
             os._exit(9)
         return super().evaluate(configurations, queries)
+
+    def probe(self, configuration, queries, load):
+        hold("probing")
+        return super().probe(configuration, queries, load)
 
 
 @dataclass(eq=False)
