@@ -82,7 +82,7 @@ def _achieved_rate(samples: Sequence[LatencySample]) -> float | None:
     a queue grows. The last twentieth of them is not waited for: a single slow one at the end would pass
     for a long silence. But while requests are sent, silence counts.
     """
-    if len(samples) < 2:
+    if len({sample.scheduled_s for sample in samples}) < 2:
         return None
     answers = sorted(_ended_s(sample) for sample in samples if sample.failure is None)
     if not answers:

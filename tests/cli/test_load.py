@@ -165,8 +165,9 @@ def test_no_rate_that_keeps_the_limit_is_exit_code_1(orchestra, target):
     assert "The time was up" in result.out
 
 
-def test_a_search_ends_at_the_limits_of_the_experiment(orchestra):
-    """The stub answers at once, whatever the rate: only `limits.requests` ends the doubling."""
+def test_a_search_ends_at_the_limits_of_the_experiment(orchestra, target):
+    """The target answers at once, whatever the rate: only `limits.requests` ends the doubling."""
+    target.latency_ms = 0.1
     words = ("--find-max-qps", "--p95", "500", "--duration", "1", "--set", "limits.requests=500")
     result = orchestra(*STUB, *words, "--json")
     assert result.json["ended"] == "limits"
