@@ -135,7 +135,7 @@ def _show_search(target: OpenTarget, report: LoadReport, written: Iterable[str])
     if report.highest_rate is None:
         click.echo(f"No rate that was tried kept {limit}.")
     else:
-        click.echo(f"Highest rate that is kept up with {limit}: {rate_figure(report.highest_rate)}/s.")
+        click.echo(f"Highest rate with {limit}: {rate_figure(report.highest_rate)}/s.")
     for line in (_ENDINGS[report.ended], *written):
         if line:
             click.echo(line)
