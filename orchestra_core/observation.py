@@ -45,6 +45,10 @@ def most_frequent(failures: Iterable[Failure]) -> str:
     return f"Most often {reason}: {told}" if told else f"Most often {reason}"
 
 
+BACKOFF = "backoff"
+"""The part of a breakdown that was spent in pauses before repetitions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What was seen for one (configuration, query)."""
@@ -78,9 +82,10 @@ class Answer:
     """Part → milliseconds."""
     failure: Failure | None = None
     attempts: int = 1
-    """Requests sent, repetitions included."""
+    """Requests sent, repetitions included; 0 where nothing was."""
     held_ms: float = 0.0
-    """For how long the asking side held the request back, by its own limits; no part of the latency."""
+    """For how long the asking side held the request back, by a rate that the user allows it and nothing
+    else; no part of the latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,9 @@ class LatencySample:
     breakdown_ms: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
     attempts: int = 1
+    """Requests sent, repetitions included; 0 where nothing was."""
+    held_ms: float = 0.0
+    """Of the time since the scheduled send: for how long an allowed rate held it back; no latency."""
     warmup_cost: float = 0.0
     """USD of warm-up requests that were answered before it; counts in the budget alone."""
 

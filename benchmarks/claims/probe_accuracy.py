@@ -12,12 +12,11 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.loopback import probe
+from benchmarks.loopback import load
 from benchmarks.model import Benchmark, Figure, Watch
 from benchmarks.processes import ROOT, run, server
 from benchmarks.sampling import in_turns, told
 from benchmarks.workspace import fresh_folder
-from orchestra_core import Load
 
 RATE, USERS = 100, 20
 WARMUP = 2 * RATE
@@ -48,9 +47,11 @@ def measure(watch: Watch, quick: bool) -> list[Figure]:
 
 
 def _orchestra(port: int, seconds: int) -> Found:
-    load = Load("open", rate=RATE, warmup=WARMUP)
-    samples = probe(port, load, seconds)
-    return _found([(s.scheduled_s, s.latency_ms) for s in samples if s.failure is None])
+    figures = load(port, "--rate", RATE, "--duration", seconds, "--warmup", WARMUP)
+    if figures.errors:
+        raise RuntimeError(f"of Orchestra's requests failed: {figures.errors}")
+    latency = {name: figures.latency[f"{name}_ms"].value for name in PERCENTILES}
+    return {**latency, RATES: figures.sent_rate or 0.0}
 
 
 def _paced_users(port: int, seconds: int) -> Found:
@@ -94,11 +95,12 @@ def locust_program() -> str | None:
 BENCHMARK = Benchmark(
     name="probe_accuracy",
     claim="The probe's p50 and p95 at 100 requests per second are those of an independent load tool.",
-    how="One server on loopback (8 ms a request, every tenth 30 ms), asked in turns for 20 s each: by "
-    "`drive` open-loop at 100 per second, and by Locust with 20 users who ask 5 times per second each, "
-    "one after another, so that requests are evenly spaced. Locust counts from the actual send, and "
-    "its users wait for their answers: where nothing stalls, as here, that is the same latency. Each "
-    "tool's own client is part of what it measures. The first 200 requests of each are left out.",
+    how="One service on loopback (8 ms a request, every tenth 30 ms), asked in turns for 20 s each: by "
+    "`orchestra load` open-loop at 100 per second, through the HTTP runner and the door, and by Locust "
+    "with 20 users who ask 5 times per second each, one after another, so that requests are evenly "
+    "spaced. Locust counts from the actual send, and its users wait for their answers: where nothing "
+    "stalls, as here, that is the same latency. Each tool's own client is part of what it measures. "
+    "The first 200 requests of each are left out.",
     measure=measure,
     missing=missing,
 )

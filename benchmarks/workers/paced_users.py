@@ -38,7 +38,7 @@ class PacedUser(FastHttpUser):
 
     @task
     def ask(self) -> None:
-        self.client.get("/ask")
+        self.client.post("/api/query", json={"question": "how do stocks work?", "top_k": 10})
 
 
 @events.request.add_listener

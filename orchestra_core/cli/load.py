@@ -116,8 +116,8 @@ def command(request: Request, as_json: bool, **options: Any) -> None:
     With --rate, requests arrive at that rate whether or not earlier ones were answered, and latency
     counts from when they were due. Without it, --concurrency clients wait for their answers.
 
-    --find-max-qps doubles the rate until p95 breaks its limit (a failed request counts as endlessly
-    slow), then narrows it down to a tenth, and leaves latency_rate.json. Ctrl-C shows what is done.
+    --find-max-qps doubles the rate until p95 breaks its limit, more than 1 in 100 fail, or answers fall
+    behind, then narrows it down to a tenth, and leaves latency_rate.json. Ctrl-C shows what is done.
 
     Exit code: 0 measured, 1 no rate kept the limit, 2 wrong usage, 3 nothing was answered or the
     target failed, 130 interrupted.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FIRST_RATE = 10.0
 """Per second, where a search is not told where to begin."""
-_HEADERS = ("load", "achieved>", "p50 [95%]", "p95 [95%]", "p99 [95%]", "answered>", "errors")
+_HEADERS = ("load", "sent>", "achieved>", "p50 [95%]", "p95 [95%]", "p99 [95%]", "answered>", "errors")
 _ENDINGS = {
     "found": "",
     "time": "The time was up before the search was done: --within allows more.",
@@ -122,6 +122,8 @@ def _show(target: OpenTarget, found: Sequence[LoadFigures], *, interrupted: bool
     print_table(_HEADERS, map(_row, found))
     late = max((f.sent_late_ms for f in found if f.sent_late_ms is not None), default=0.0)
     click.echo(f"99 of 100 requests were sent within {figure(late, 'ms')} of their time.")
+    for line in filter(None, map(_repetitions, found)):
+        click.echo(line)
     if interrupted:
         click.echo("Interrupted; the figures are of what was answered before.")
 
@@ -144,14 +146,18 @@ def _head(target: OpenTarget) -> None:
 
 
 def _row(figures: LoadFigures) -> tuple[str, ...]:
-    rate = figures.achieved_rate
     return (
         _label(figures),
-        "–" if rate is None else f"{rate_figure(rate)}/s",
+        _per_second(figures.sent_rate),
+        _per_second(figures.achieved_rate),
         *(_interval(figures, name) for name in ("p50_ms", "p95_ms", "p99_ms")),
         f"{figures.answered:,} of {figures.requests:,}",
         ", ".join(f"{reason} {count}" for reason, count in sorted(figures.errors.items())) or "none",
     )
+
+
+def _per_second(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate_figure(rate)}/s"
 
 
 def _interval(figures: LoadFigures, name: str) -> str:
@@ -168,10 +174,20 @@ def _label(figures: LoadFigures) -> str:
     return Load("open", rate=figures.rate or 0.0, arrivals=figures.arrivals or "constant").label
 
 
+def _repetitions(figures: LoadFigures) -> str:
+    if not figures.repeated:
+        return ""
+    pauses = f"; of their latency, {figure(figures.backoff_ms, 'ms')} in the mean were pauses before it"
+    again = f"{figures.repeated:,} of {figures.requests:,} requests were sent more than once"
+    return f"{_label(figures)}: {again}{pauses if figures.backoff_ms else ''}."
+
+
 def _tell_step(figures: LoadFigures, held: bool) -> None:
     p95 = figure(figures.p95_with_errors_ms, "ms") if figures.p95_with_errors_ms else "endless"
-    kept = "kept" if held else "broken"
-    click.echo(f"{rate_figure(figures.rate or 0.0)}/s: p95 {p95}, limit {kept}", err=True)
+    answered = f"{_per_second(figures.achieved_rate)} answered"
+    failed = figures.requests - figures.answered
+    told = f"p95 {p95}, {answered}, {failed:,} failed, {'kept' if held else 'broken'}"
+    click.echo(f"{rate_figure(figures.rate or 0.0)}/s: {told}", err=True)
 
 
 class _Progress:

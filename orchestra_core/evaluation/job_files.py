@@ -114,6 +114,7 @@ def _probe(order: int, sample: LatencySample) -> Line:
         "latency_ms": sample.latency_ms,
         "cost": sample.cost,
         "attempts": sample.attempts,
+        "held_ms": sample.held_ms,
         "breakdown_ms": _plain(sample.breakdown_ms),
         "failure": _failure(sample.failure),
     }
@@ -130,6 +131,7 @@ def _sample(config_id: str, query_id: str, probe: Line) -> LatencySample:
         breakdown_ms=probe["breakdown_ms"],
         failure=_stored_failure(probe["failure"]),
         attempts=probe.get("attempts", 1),
+        held_ms=probe.get("held_ms", 0.0),
     )
 
 

@@ -1,12 +1,15 @@
 """What a request waits for before it is sent: the target's wish for peace, a breaker, a slot, the rate.
 
 All of it is looked at again once the slot and the permit are there: a target may have asked for peace,
-or the door may have been closed, while the request waited for them.
+or the door may have been closed, while the request waited for them. What belongs to a stated load waits
+for the rate limit alone.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestra_core.outbound.allowance import Allowance, too_late
@@ -27,18 +30,25 @@ class Admission:
     allowance: Allowance
     closing: Closing
 
-    def admit(self, upstream: Upstream, lane: Lane, story: Story) -> Passage:
+    def admit(self, upstream: Upstream, lane: Lane | None, story: Story) -> Passage:
         """Wait; then the request must be sent, and its passage told how it went.
 
-        Raises RequestFailed: `breaker_open`, `resting`, `deadline`, `budget`, `closed`.
+        `lane`: None for a request of a stated load. Raises RequestFailed: `breaker_open`, `resting`,
+        `deadline`, `budget`, `closed`.
         """
+        if lane is None:
+            self.closing.check()
+            upstream.refuse_if_open(None)
+            self._pace(story)
+            return self._passage(upstream, None, story)
         while True:
             self.closing.check()
             if quiet := upstream.quiet_for(lane):
                 story.backoff_s += self.closing.pause(self.allowance.seconds(quiet))
             upstream.refuse_if_open(lane)
-            self._queue(upstream, story)
+            self._take_slot(upstream, story)
             try:
+                self._pace(story)
                 if not upstream.quiet_for(lane):
                     return self._passage(upstream, lane, story)
             except BaseException:
@@ -46,24 +56,20 @@ class Admission:
                 raise
             upstream.slots.give_back()
 
-    def _queue(self, upstream: Upstream, story: Story) -> None:
-        """Wait for a slot and for the rate limit; the time of that is not the target's."""
-        began = _now()
-        try:
-            left = self.allowance.seconds(_LONG)
-            if not upstream.slots.take(left):
+    def _take_slot(self, upstream: Upstream, story: Story) -> None:
+        """Wait for one; in quality the time of that is not the target's."""
+        with _held(story):
+            if not upstream.slots.take(self.allowance.seconds(_LONG)):
                 self.closing.check()
                 raise too_late("the target takes no more requests at once")
-            try:
-                if not self.pacer.wait(self.allowance.seconds(_LONG), self.closing.pause):
-                    raise too_late("the rate limit leaves no room")
-            except BaseException:
-                upstream.slots.give_back()
-                raise
-        finally:
-            story.held_s += _now() - began
 
-    def _passage(self, upstream: Upstream, lane: Lane, story: Story) -> Passage:
+    def _pace(self, story: Story) -> None:
+        """Wait for the rate limit, which is Orchestra's own."""
+        with _held(story):
+            if not self.pacer.wait(self.allowance.seconds(_LONG), self.closing.pause):
+                raise too_late("the rate limit leaves no room")
+
+    def _passage(self, upstream: Upstream, lane: Lane | None, story: Story) -> Passage:
         passage = upstream.enter(lane)
         try:
             self.closing.check()
@@ -73,3 +79,13 @@ class Admission:
             passage.told(None, None)
             raise
         return passage
+
+
+@contextmanager
+def _held(story: Story) -> Iterator[None]:
+    """Whatever this takes is no latency."""
+    began = _now()
+    try:
+        yield
+    finally:
+        story.held_s += _now() - began

@@ -24,6 +24,7 @@ from orchestra_core.outbound.policy import Policy, Route
 from orchestra_core.outbound.redirects import misled, redirected
 from orchestra_core.outbound.replies import REDIRECTS, Reply, Story, status_failure
 from orchestra_core.outbound.retrying import Waits
+from orchestra_core.outbound.stated import STATED
 from orchestra_core.outbound.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ class Door:
         allow and which gets no credentials unless it is of the same origin. `content`: JSON values to
         send. `repeatable`: whether sending twice does no harm (None: by method; say True for a POST
         that only searches). `group`: requests that may fail together, such as those of a configuration;
-        however they fail, they hold back none of another group. Raises RequestFailed with reason and
-        hint, AddressRefused.
+        however they fail, they hold back none of another group. Where `drive` asks, nothing but the
+        rate limit and a target that cannot be reached holds a request back: the load was stated.
+        Raises RequestFailed with reason and hint, AddressRefused.
         """
         url = self._url(path)
         call = Call(
@@ -230,7 +232,8 @@ class Door:
 
     def _attempt(self, call: Call, story: Story) -> Raw:
         upstream = self._upstream(call.url.origin)
-        passage = self._admission.admit(upstream, upstream.lane(call.group), story)
+        lane = None if STATED.get() else upstream.lane(call.group)
+        passage = self._admission.admit(upstream, lane, story)
         try:
             raw = self._sent(upstream.route, call, story)
         except BaseException as error:

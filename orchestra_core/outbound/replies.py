@@ -58,7 +58,8 @@ class Reply:
     backoff_ms: float
     """The part of `latency_ms` spent in pauses before repetitions."""
     held_ms: float
-    """Before and between attempts, for Orchestra's own limits; no part of `latency_ms`."""
+    """Before and between attempts, for Orchestra's own limits; no part of `latency_ms`. In a stated
+    load that is `runner.rate_limit_per_sec` alone."""
     sizes: Sizes = field(default_factory=Sizes, repr=False)
 
     def json(self) -> Any:

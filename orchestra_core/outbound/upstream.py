@@ -3,6 +3,9 @@
 Two breakers guard each request. That of the target counts failed connections alone: whoever asks, the
 target is not there. That of a lane counts what one configuration may be the cause of, such as
 time-outs: a configuration that fails can hold back its own requests, never those of another.
+
+A request of a stated load has no lane, and takes no slot: the load is somebody's wish, whatever the
+target says of it, and what the target says then is no news of how much it bears otherwise.
 """
 
 from __future__ import annotations
@@ -70,37 +73,41 @@ class Upstream:
             )
         return max(0.0, left)
 
-    def refuse_if_open(self, lane: Lane) -> None:
-        """Raises RequestFailed (`breaker_open`) where waiting for a slot would be in vain."""
+    def refuse_if_open(self, lane: Lane | None) -> None:
+        """Raises RequestFailed (`breaker_open`) where waiting would be in vain."""
         if self.breaker.closed_for() > 0:
             raise _open(self.breaker, f"{self.route.named} could not be reached")
-        if lane.breaker.closed_for() > 0:
+        if lane is not None and lane.breaker.closed_for() > 0:
             raise _open(lane.breaker, f"{self.route.named}, asked so, failed")
 
-    def enter(self, lane: Lane) -> Passage:
-        """A request that holds a slot passes. Raises RequestFailed (`breaker_open`)."""
+    def enter(self, lane: Lane | None) -> Passage:
+        """A request passes; with a lane, it holds a slot. Raises RequestFailed (`breaker_open`)."""
         trial = self.breaker.enter()
         if trial is None:
             raise _open(self.breaker, f"{self.route.named} could not be reached")
+        if lane is None:
+            return Passage(self, None, trial, False, _now())
         lane_trial = lane.breaker.enter()
         if lane_trial is None:
             self.breaker.answered(None, trial=trial)
             raise _open(lane.breaker, f"{self.route.named}, asked so, failed")
         return Passage(self, lane, trial, lane_trial, _now())
 
-    def heed(self, lane: Lane, seconds: float) -> None:
-        """The target asked for peace: all obey, unless it is for longer than anybody waits."""
+    def heed(self, lane: Lane | None, seconds: float) -> None:
+        """The target asked for peace: all with a lane obey, if it is not longer than anybody waits."""
         who = lane if seconds > LONGEST_RETRY_AFTER_S else self
+        if who is None:
+            return
         with self._lock:
             who.quiet_until = max(who.quiet_until, _now() + seconds)
 
 
 @dataclass(slots=True)
 class Passage:
-    """One request on its way. `over`, and then the slot is free."""
+    """One request on its way. `over`, and then the slot is free, if it held one."""
 
     upstream: Upstream
-    lane: Lane
+    lane: Lane | None
     trial: bool
     lane_trial: bool
     began: float
@@ -121,12 +128,14 @@ class Passage:
             self.told(None if error.reason == "timeout" else True, error.reason not in OUTAGES)
             if refused and (wanted := asked_wait(error)):
                 self.upstream.heed(self.lane, wanted)
-        self.upstream.slots.give_back(self.began, refused=refused)
+        if self.lane is not None:
+            self.upstream.slots.give_back(self.began, refused=refused)
 
     def told(self, reached: bool | None, well: bool | None) -> None:
         """Tell both breakers. None: nothing is known."""
         self.upstream.breaker.answered(reached, trial=self.trial)
-        self.lane.breaker.answered(well, trial=self.lane_trial)
+        if self.lane is not None:
+            self.lane.breaker.answered(well, trial=self.lane_trial)
 
 
 def _open(breaker: Breaker, what: str) -> RequestFailed:

@@ -43,9 +43,20 @@ class LoadFigures(TimedRequests):
     """Arrivals per second that an open load asked for."""
     arrivals: Literal["constant", "poisson"] | None
     seconds: float
-    """From the first scheduled send to the last answer."""
+    """From the first scheduled send to the real end of the last request, failed ones included."""
+    scheduled_rate: float | None
+    """Requests per second as they were due; of `poisson` arrivals it differs a little from `rate`."""
+    sent_rate: float | None
+    """Requests per second as they were really sent, repetitions not counted; None below two."""
     achieved_rate: float | None
-    """Answers per second; None when nothing took any time."""
+    """Answers per second, from the first until the last request was sent and 95 of 100 answers were
+    there. Where it is less than `sent_rate`, the target bears no more. None below two requests, and
+    where the runner does not say when they were due.
+    """
+    repeated: int
+    """Requests that were sent more than once."""
+    backoff_ms: float | None
+    """The mean of their pauses before repetitions, which are latency; None where there is none."""
     p95_with_errors_ms: float | None
     """The p95 if whatever failed is endlessly slow; None where that makes it endless."""
 

@@ -22,6 +22,10 @@ from orchestra_core.runner import Load
 from orchestra_core.scheduling.attended import Attended
 from orchestra_core.scheduling.load import FAREWELL_S, arrival_times
 
+MOST_FAILED = 0.01
+"""Share of the requests that may fail at a rate that the target is said to bear."""
+KEPT_UP = 0.9
+"""Share of a rate that must be answered per second; `searching.PRECISION` is no finer."""
 Tell = Callable[[int, int | None], None]
 """Called with how many samples there are, and how many there will be where that is known."""
 Ending = Literal["found", "time", "limits", "interrupted"]
@@ -95,7 +99,8 @@ class Probe:
 
 @dataclass
 class Search:
-    """For the highest rate at which p95 keeps a limit, failures counted as endlessly slow."""
+    """For the highest rate that is answered as fast as it is asked, hardly any request failing, and at
+    which p95 keeps a limit, failures counted as endlessly slow."""
 
     target: OpenTarget
     first: Load
@@ -131,9 +136,16 @@ class Search:
             self.ended = "interrupted"
 
     def kept(self, figures: LoadFigures) -> bool:
-        """Whether a step kept the limit."""
-        p95 = figures.p95_with_errors_ms
-        return p95 is not None and p95 <= self.limit_ms
+        """Whether a step kept the limit, `MOST_FAILED` and `KEPT_UP`."""
+        p95, asked, answered = (
+            figures.p95_with_errors_ms,
+            figures.scheduled_rate,
+            figures.achieved_rate,
+        )
+        if p95 is None or p95 > self.limit_ms or asked is None or answered is None:
+            return False
+        failed = figures.requests - figures.answered
+        return failed <= MOST_FAILED * figures.requests and answered >= KEPT_UP * asked
 
     def report(self, load_id: str) -> LoadReport:
         """All steps so far, and the highest rate that held."""

@@ -16,6 +16,7 @@ from random import Random
 
 from orchestra_core.errors import describe_error
 from orchestra_core.observation import Answer, Failure, LatencySample, Query
+from orchestra_core.outbound.stated import STATED
 from orchestra_core.runner import Load
 from orchestra_core.scheduling.budget import TAB
 from orchestra_core.scheduling.halting import HALT
@@ -51,6 +52,10 @@ def drive(config_id: str, queries: Sequence[Query], load: Load, ask: Ask) -> Ite
     first sample is asked for, and nothing more once the iterator is closed or the budget is spent.
     Where Orchestra stops the probe (its time is up), it ends early; what then is not answered in a
     moment failed, `unfinished`.
+
+    What `ask` sends through the core's door reaches the target as the load says (`outbound.stated`):
+    neither slots nor a configuration's breaker hold it back, and only the time that the rate limit did
+    so is no latency. Pauses before repetitions are.
     """
     if not queries:
         return
@@ -148,7 +153,7 @@ class _Traffic:
             if found is not None:
                 yield found
         if self._over.is_set():
-            yield from self._unfinished()
+            yield from self._rest()
 
     def stop(self, drain_s: float) -> None:
         """Send nothing more; what is under way has so many seconds. From any thread."""
@@ -173,15 +178,27 @@ class _Traffic:
     def _patience(self) -> float | None:
         return None if self._until is None else max(0.0, self._until - time.perf_counter())
 
-    def _unfinished(self) -> Iterator[LatencySample]:
-        with self._turn, self._counting:
-            unsent = range(self._next, self._count) if self._open else ()
-            dues = {index: self._began + self._times[index] for index in unsent}
-            dues = {**self._under_way, **{i: due for i, due in dues.items() if due <= self._stopped}}
+    def _rest(self) -> Iterator[LatencySample]:
+        """What is there to be taken still, and all that was due and is not answered by now."""
+        with self._turn, self._counting:  # so that each request is either done or under way
+            found = list(self._left_over())
+            sent = dict(self._under_way)
+            upcoming = range(self._next, self._count) if self._open else ()
+            unsent = {index: self._began + self._times[index] for index in upcoming}
+        yield from found
         failure = Failure(UNFINISHED, "not answered when the probe was stopped")
-        for index, due in sorted(dues.items()):
-            if index >= self._load.warmup:
-                yield self._sample(index, due, due, Answer(failure=failure))
+        for index, due in sorted({**sent, **unsent}.items()):
+            if index >= self._load.warmup and (index in sent or due <= self._stopped):
+                attempts = 1 if index in sent else 0
+                yield self._sample(index, due, due, Answer(failure=failure, attempts=attempts))
+
+    def _left_over(self) -> Iterator[LatencySample]:
+        while not self._done.empty():
+            found = self._done.get()
+            if isinstance(found, BaseException):
+                raise found
+            if isinstance(found, LatencySample):
+                yield found
 
     def _add_client(self) -> None:
         client = threading.Thread(target=self._serve, daemon=True)
@@ -191,6 +208,7 @@ class _Traffic:
         client.start()
 
     def _serve(self) -> None:
+        STATED.set(True)
         try:
             while (taken := self._take()) is not None:
                 index, due = taken
@@ -270,6 +288,7 @@ class _Traffic:
             breakdown_ms=answer.breakdown_ms,
             failure=answer.failure,
             attempts=answer.attempts,
+            held_ms=answer.held_ms,
         )
 
     def _answer(self, query: Query) -> Answer:
@@ -284,4 +303,5 @@ class _Traffic:
         message = (
             f"not sent: {self._most} requests were under way for {PATIENCE_S:g} s after it was due"
         )
-        return Answer(failure=Failure("saturated", message, "The target can't keep up with this rate."))
+        failure = Failure("saturated", message, "The target can't keep up with this rate.")
+        return Answer(failure=failure, attempts=0)

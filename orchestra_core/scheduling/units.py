@@ -237,7 +237,7 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _sound_sample(sample: LatencySample) -> LatencySample:
-    figures = (sample.latency_ms, sample.scheduled_s, sample.sent_s)
+    figures = (sample.latency_ms, sample.scheduled_s, sample.sent_s, sample.held_ms)
     if all(map(_is_number, figures)) and _is_figure(sample.cost):
         return sample
     cost = _sound_cost(sample.cost)

@@ -2,10 +2,12 @@
 
 import email.utils
 import json
+import socket
 import threading
 import time
 from bisect import bisect_left
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -19,6 +21,7 @@ from orchestra_core.outbound.breaker import FAILURES_TO_OPEN, Breaker
 from orchestra_core.outbound.pacing import Pacer
 from orchestra_core.outbound.retrying import retry_after
 from orchestra_core.outbound.slots import Slots
+from orchestra_core.outbound.stated import STATED
 from orchestra_core.scheduling.budget import Budget
 
 from .conftest import in_turn, reply, respond, until
@@ -31,6 +34,14 @@ def stall(seconds):
         respond(handler, 200, b"{}")
 
     return answer
+
+
+@pytest.fixture
+def stated():
+    """What the test sends is part of a load that somebody stated."""
+    token = STATED.set(True)
+    yield
+    STATED.reset(token)
 
 
 class Clock:
@@ -414,6 +425,63 @@ def test_a_group_that_always_fails_holds_back_no_other(serve, opened, bad, clien
     assert sum(n for key, n in found.items() if key[0] == "bad") == 120
     assert found["bad", "http_500"] in (0, 120), "an answer is no outage"
     assert found["bad", "http_503"] + found["bad", "disconnected"] < 60, "its own breaker opened"
+
+
+@pytest.mark.parametrize(
+    "bad", [reply(503, Retry_After="60"), reply(503, Retry_After="3600"), raw(b"")]
+)
+def test_a_stated_load_is_sent_whatever_the_target_says(serve, opened, stated, bad):
+    """Twice as many failures as open a breaker; each request asks, and those after it as well."""
+    server = serve(in_turn(*[bad] * 2 * FAILURES_TO_OPEN, reply()))
+    door = opened(server.url, max_retries=0)
+    for _ in range(2 * FAILURES_TO_OPEN):
+        error = failure(door)
+        assert (error.reason in ("http_503", "disconnected"), error.attempts) == (True, 1)
+        assert error.held_ms < error.latency_ms
+    assert door.send(**ASK).status == 200
+    assert len(server.asked) == 2 * FAILURES_TO_OPEN + 1
+
+
+def test_as_many_requests_of_a_stated_load_are_under_way_as_were_sent(serve, opened, stated):
+    """After refusals, each of which would halve the slots, sixteen are answered together or never."""
+    together, refused = threading.Barrier(16), iter(range(16))
+
+    def answer(asked, handler):
+        if next(refused, None) is None:
+            together.wait(30)
+            return respond(handler, 200, b"{}")
+        return respond(handler, 503, b"")
+
+    door = opened(serve(answer).url, max_retries=0)
+    for _ in range(16):
+        assert failure(door).reason == "http_503"
+
+    def ask(_):
+        STATED.set(True)
+        return door.send(**ASK)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert [answer.status for answer in pool.map(ask, range(16))] == [200] * 16
+
+
+def test_what_a_stated_load_met_tells_nothing_of_the_rest(serve, opened):
+    """A probe that drove the target too far shuts no configuration out of the race."""
+    server = serve(in_turn(*[reply(503)] * 2 * FAILURES_TO_OPEN, reply()))
+    door = opened(server.url, max_retries=0)
+    token = STATED.set(True)
+    for _ in range(2 * FAILURES_TO_OPEN):
+        failure(door)
+    STATED.reset(token)
+    assert door.send(**ASK).attempts == 1
+
+
+def test_a_target_that_cannot_be_reached_gets_no_stated_load_either(opened, stated):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        door = opened(url, max_retries=0, backoff_s=10)
+        reasons = [failure(door).reason for _ in range(FAILURES_TO_OPEN + 5)]
+    assert reasons == ["connect"] * FAILURES_TO_OPEN + ["breaker_open"] * 5
 
 
 def test_a_dead_target_is_left_alone_and_every_request_is_still_a_named_failure(serve, opened):

@@ -15,7 +15,8 @@ def step(rate, p95):
     latency = {"p50_ms": around(5.0), "p95_ms": around(p95), "p99_ms": around(p95 * 2)}
     return LoadFigures(
         mode="open", concurrency=None, rate=rate, arrivals="constant", requests=100, answered=99,
-        errors={"timeout": 1}, seconds=5.0, achieved_rate=rate, latency=latency, confidence=0.95,
+        errors={"timeout": 1}, seconds=5.0, scheduled_rate=rate, sent_rate=rate, achieved_rate=rate,
+        repeated=0, backoff_ms=None, latency=latency, confidence=0.95,
         p95_with_errors_ms=p95 if p95 < 1000 else None, sent_late_ms=0.2,
     )  # fmt: skip
 

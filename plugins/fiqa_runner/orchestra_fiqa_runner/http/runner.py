@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestra_core.errors import OrchestraError, RequestFailed
-from orchestra_core.observation import Answer, Failure, Observation
+from orchestra_core.observation import BACKOFF, Answer, Failure, Observation
 from orchestra_core.outbound.health import check_endpoints
 from orchestra_core.runner import Fingerprint
 from orchestra_core.scheduling.load import drive
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from orchestra_core.plan import Configuration
     from orchestra_core.runner import Health, Load, ParameterValue
     from orchestra_fiqa_runner.http.mapping import Mapping as ServiceMapping
-
-BACKOFF = "backoff"
-"""The part of a breakdown that was spent in pauses before repetitions."""
 
 
 class HttpRunner:
@@ -164,7 +161,7 @@ class HttpRunner:
             return Answer(
                 cost=error.cost,
                 failure=_failure(error),
-                attempts=max(1, error.attempts),
+                attempts=error.attempts,
                 held_ms=error.held_ms,
                 breakdown_ms={BACKOFF: error.backoff_ms} if error.backoff_ms else {},
             )
