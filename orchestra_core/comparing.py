@@ -6,7 +6,7 @@ Used by `orchestra compare`. Rankings are read from the jobs' folders and scored
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from orchestra_core.artifacts import Home
 from orchestra_core.datasets import Dataset
@@ -20,8 +20,8 @@ from orchestra_core.journal.sameness import changed_index
 from orchestra_core.journal.state import RunState
 from orchestra_core.plan import Plan
 from orchestra_core.report import Verdict
-from orchestra_core.stages.verdict import Pairing, quality_error, verdict_of
-from orchestra_core.statistics.verdict import Settled
+from orchestra_core.stages.verdict import Pairing, error_of_all, verdict_of
+from orchestra_core.statistics.judging import Judgement
 
 STAGES = ("ab", "grid", "smoke")
 TEST = (
@@ -97,7 +97,8 @@ def compare_runs(
         common = set(arms[1].query_ids)
         if query_ids := [query_id for query_id in arms[0].query_ids if query_id in common]:
             cut = arms[0].only(query_ids), arms[1].only(query_ids)
-            pairing = Pairing(first.plan.experiment, dataset, *cut)
+            experiment = first.plan.experiment
+            pairing = Pairing(experiment, dataset, *cut, error_of_all(experiment))
             leads = first.config_id == first.state.leader, second.config_id == second.state.leader
             verdict = _judged(pairing, stage, leads)
             told = (*verdict.warnings, *_other_objective(first, second), TIMING)
@@ -112,17 +113,16 @@ def compare_runs(
 
 def _judged(pairing: Pairing, stage: str, leads: tuple[bool, bool]) -> Verdict:
     """`leads`: whether baseline and challenger led their own races."""
-    error = quality_error(pairing.experiment)
-    judgement = pairing.judge(pairing.counted, error)
+    judgement = pairing.judge(pairing.counted)
     warnings = []
     if stage != "ab":
         warnings.append(TUNED.format(stage))
-        settled = _without_luck(judgement.settled, leads)
-        judgement = replace(judgement, settled=settled)
+        judgement = _without_luck(judgement, leads)
     verdict = verdict_of(pairing, 1, judgement)
     found: dict[str, object] = {"warnings": (*verdict.warnings, *warnings), "test": TEST}
     if _alike(pairing):
-        found |= {"kind": "no_difference", "reason": SAME, "queries_needed": None, "detectable": None}
+        found |= {"kind": "no_difference", "reason": SAME}
+        found |= dict.fromkeys(("undecided", "queries_needed", "detectable"))
     return verdict.model_copy(update=found)
 
 
@@ -133,13 +133,12 @@ def _alike(pairing: Pairing) -> bool:
     return same and one.rankings() == other.rankings()
 
 
-def _without_luck(settled: Settled, leads: tuple[bool, bool]) -> Settled:
+def _without_luck(judgement: Judgement, leads: tuple[bool, bool]) -> Judgement:
     """No claim for a leader rests on the queries that it was chosen by."""
     favoured = {"regression": leads[0], "win": leads[1]}
-    if not favoured.get(settled.kind):
-        return settled
-    told = f"{settled.reason}, but these queries are those it was chosen by"
-    return Settled("inconclusive", told, False, settled.warnings)
+    if not favoured.get(judgement.settled.kind):
+        return judgement
+    return judgement.doubted("these queries are those it was chosen by")
 
 
 def _other_objective(first: _Side, second: _Side) -> tuple[str, ...]:

@@ -131,10 +131,14 @@ class Verdict(StrictModel):
     wins: int = 0
     ties: int = 0
     losses: int = 0
+    undecided: str | None = None
+    """For `inconclusive`: the metric that keeps it so, the hardest of several; None where no
+    metric does, but failures."""
     queries_needed: int | None = None
-    """For `inconclusive`: confirmation queries that would probably settle it, in all."""
+    """For `inconclusive`: confirmation queries that would probably settle `undecided`, in all."""
     detectable: float | None = None
-    """The smallest true difference of the objective that so many queries show with 80% chance."""
+    """The smallest true difference that so many queries show with 80% chance: of the objective from
+    zero, or, where that is `undecided`, of a latency or cost from its margin, in its unit."""
     judged: MetricDifference | None = None
     """Share of what each arm found that anybody judged; without an interval."""
     alternatives: tuple[Alternative, ...] = Field(default=(), strict=False)

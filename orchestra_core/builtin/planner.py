@@ -161,8 +161,9 @@ def _ab(experiment: Experiment, confirmation: tuple[str, ...]) -> StagePlan:
             where="stages.ab.load.concurrency",
             hint=f"Give at most {most}, or a larger stages.ab.sample.",
         )
-    requests = 2 * (len(confirmation) + first + AB_WARMUP)
-    return StagePlan(name="ab", rungs=rungs, probes=first, warmup=AB_WARMUP, requests=requests)
+    timed = [len(rung) for rung in rungs if most_clients(len(rung)) >= clients]
+    requests = 2 * (len(confirmation) + sum(timed) + AB_WARMUP * len(timed))
+    return StagePlan(name="ab", rungs=rungs, probes=max(timed), warmup=AB_WARMUP, requests=requests)
 
 
 def _too_large(queries: int, ab: int, tuning: int, experiment: Experiment) -> ExperimentError:

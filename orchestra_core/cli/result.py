@@ -11,6 +11,7 @@ from orchestra_core.cli.output import figure, print_table
 from orchestra_core.cli.running import show_error
 from orchestra_core.outcome import Outcome
 from orchestra_core.report import MetricDifference, Report, Verdict
+from orchestra_core.telling.prospects import told_prospects
 
 _COLOURS = {"win": "green", "no_difference": "cyan", "regression": "red", "inconclusive": "yellow"}
 
@@ -98,14 +99,10 @@ def show_verdict(verdict: Verdict) -> None:
         click.echo(f"  baseline    {verdict.baseline}\n  challenger  {verdict.challenger}")
         click.echo(
             f"  {verdict.queries} queries: {verdict.wins} won, {verdict.ties} tied, "
-            f"{verdict.losses} lost; {share} interval for quality"
+            f"{verdict.losses} lost; {share} intervals"
         )
-    if verdict.queries_needed:
-        more = f"{max(0, verdict.queries_needed - verdict.queries):,} more"
-        click.echo(f"  About {verdict.queries_needed:,} queries in all, {more}, would settle it.")
-    if verdict.kind == "inconclusive" and verdict.detectable is not None:
-        smallest = f"a true difference of {verdict.detectable:.4f}"
-        click.echo(f"  {verdict.queries:,} queries show {smallest} in 4 of 5 runs.")
+    for told in told_prospects(verdict):
+        click.echo(f"  {told}.")
 
 
 def _show_timed(report: Report, verdict: Verdict) -> None:

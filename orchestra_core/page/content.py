@@ -10,6 +10,7 @@ from orchestra_core.course import StageSummary, ToldEvent
 from orchestra_core.page.chart import Chart, pareto_chart
 from orchestra_core.page.intervals import DifferenceRow, difference_rows
 from orchestra_core.report import Candidate, Decision, JobSummary, Report, Rung
+from orchestra_core.telling.prospects import told_prospects
 from orchestra_core.telling.ranking import ranked
 from orchestra_core.telling.story import DROPS, STAYS, verdict_line
 from orchestra_core.telling.units import unit_of, with_unit
@@ -102,6 +103,8 @@ class RunPage:
     asked: str = ""
     """How much of the full grid was asked; empty while nothing was."""
     differences: tuple[DifferenceRow, ...] = ()
+    prospects: tuple[str, ...] = ()
+    """What an undecided verdict says of more queries."""
     rows: tuple[dict[str, Any], ...] = ()
     """Every configuration, the best first, as the script and the table take it."""
     events: tuple[ToldEvent, ...] = ()
@@ -154,6 +157,7 @@ def page_of(
         said=_said(report),
         asked=_asked(report),
         differences=difference_rows(report.verdict) if report.verdict else (),
+        prospects=tuple(told_prospects(report.verdict)) if report.verdict else (),
         rows=_rows(report, link),
         events=report.events,
         artifacts=tuple(artifacts),

@@ -142,7 +142,12 @@ class BriefVerdict(Answer):
     baseline: str
     challenger: str
     queries: int
+    undecided: str | None = None
+    """The metric that keeps it inconclusive."""
     queries_needed: int | None
+    """In all, to settle that one."""
+    detectable: float | None
+    """The smallest true difference that so many queries show with 80% chance."""
 
 
 class Trouble(Answer):

@@ -17,7 +17,8 @@ from orchestra_core.service.standing import Standing
 BRIEF_EVENTS = 30
 BRIEF_DECISIONS = 20
 _DECISION = ("kind", "rule", "reason", "stage", "rung", "plugin")
-_VERDICT = ("kind", "reason", "metric", "baseline", "challenger", "queries", "queries_needed")
+_VERDICT = ("kind", "reason", "metric", "baseline", "challenger", "queries")
+_PROSPECT = ("undecided", "queries_needed", "detectable")
 
 
 def status_view(follower: Follower, standing: Standing) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def status_view(follower: Follower, standing: Standing) -> dict[str, Any]:
         "decisions": [_kept(d, _DECISION) for d in state.decisions[-BRIEF_DECISIONS:]],
         "events": [told.model_dump() for told in told_events(state)][-BRIEF_EVENTS:],
         "last_seq": follower.last_seq,
-        "verdict": _kept(state.verdict, _VERDICT) if state.verdict else None,
+        "verdict": _kept(state.verdict, _VERDICT + _PROSPECT) if state.verdict else None,
         "winner": ((state.selected or {}).get("winner") or {}).get("config_id"),
         "published": bool(publication.get("published", False)),
         "requests": state.requests,

@@ -1,7 +1,8 @@
 """A/B: the grid's leader against the baseline, on confirmation queries that nobody tuned on.
 
-Quality is paired per query; an inconclusive result takes the remaining confirmation queries, the
-error being spent over the looks. Latency is timed apart, both arms interleaved A B B A.
+Quality is paired per query; latency is timed apart, on the same queries, both arms interleaved A B B A.
+A result that is inconclusive, by whichever of them, takes the remaining confirmation queries, the error
+being spent over the looks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from orchestra_core.errors import BudgetExhausted
 from orchestra_core.evaluation.jobs import Job
 from orchestra_core.journal.events import EventType
 from orchestra_core.report import Verdict
-from orchestra_core.scheduling.load import block_size
+from orchestra_core.scheduling.load import block_size, most_clients
 from orchestra_core.stages.context import RunContext, refuse_dead_target
 from orchestra_core.stages.verdict import decide, errors_of, nothing_to_compare
 
@@ -45,46 +46,60 @@ def run(context: RunContext) -> None:
 def _compare(context: RunContext, baseline: str, challenger: str) -> Verdict:
     jobs = context.new_jobs("ab", [baseline, challenger])
     try:
-        return decide(context.plan, context.dataset, _asked(context, jobs, baseline, challenger))
+        return decide(context.plan, context.dataset, _asked(context, jobs, (baseline, challenger)))
     finally:
         context.finish_jobs(job for job in jobs.values() if job.query_ids)
 
 
 def _asked(
-    context: RunContext, jobs: dict[str, Job], baseline: str, challenger: str
+    context: RunContext, jobs: dict[str, Job], arms: tuple[str, str]
 ) -> Iterator[tuple[Job, Job]]:
-    """Both arms after each further block of queries; the first block is timed too.
+    """Both arms after each further block of queries, which is timed too.
 
-    A limit that is reached before a later look ends the A/B with what was judged until then.
+    A limit that is reached before a later look ends the A/B with what was judged until then, and with
+    the jobs as they were then.
     """
     stage, judged = context.plan.stage("ab"), accumulate(errors_of(context.plan), initial=0.0)
     for look, (block, spent) in enumerate(zip(stage.rungs, judged, strict=False)):
+        before = [job.only(job.query_ids) for job in jobs.values()]
         try:
             context.evaluate(jobs, "ab", look, block)
+            refuse_dead_target(jobs.values(), block)
+            _probe_interleaved(context, jobs, look, arms, block[: stage.probes])
         except BudgetExhausted:
             if not spent:  # no look could test so far, so there is no verdict to keep
                 raise
+            jobs.update(zip(jobs, before, strict=True))
             return
-        refuse_dead_target(jobs.values(), block)
-        if look == 0 and not any(job.aggregate_only for job in jobs.values()):
-            _probe_interleaved(context, jobs, baseline, challenger, block[: stage.probes])
-        yield jobs[baseline], jobs[challenger]
+        asked = [jobs[arm].only(jobs[arm].query_ids) for arm in arms]
+        yield asked[0], asked[1]
 
 
 def _probe_interleaved(
     context: RunContext,
     jobs: dict[str, Job],
-    baseline: str,
-    challenger: str,
+    look: int,
+    arms: tuple[str, str],
     query_ids: tuple[str, ...],
 ) -> None:
-    """A B B A over blocks of queries, so that a drift of the machine's speed meets both arms alike."""
-    experiment = context.plan.experiment
-    load = experiment.stages.ab.load.as_load(context.plan.stage("ab").warmup, experiment.seed)
+    """A B B A over blocks of queries, so that a drift of the machine's speed meets both arms alike.
+
+    Nothing is timed where an arm tells figures of whole blocks only, or where the queries are too few
+    to keep the load's clients busy: it would be another load.
+    """
+    experiment, warmup = context.plan.experiment, context.plan.stage("ab").warmup
+    section = experiment.stages.ab.load
+    if any(job.aggregate_only for job in jobs.values()):
+        return
+    if most_clients(len(query_ids)) < section.concurrency:
+        return
+    load = section.as_load(warmup, experiment.seed)
     size = block_size(load, len(query_ids), INTERLEAVE)
+    earlier = len(jobs[arms[0]].query_ids) - len(query_ids)
     for turn, start in enumerate(range(0, len(query_ids), size)):
         # Both arms meet a block at the same moments: the same queries, gaps and seed.
-        load = replace(load, warmup=0 if start else load.warmup, seed=experiment.seed + start)
-        for arm in (challenger, baseline) if turn % 2 else (baseline, challenger):
-            context.probe(jobs, 0, arm, query_ids[start : start + size], load)
+        seed = experiment.seed + earlier + start
+        load = replace(load, warmup=0 if start else warmup, seed=seed)
+        for arm in reversed(arms) if turn % 2 else arms:
+            context.probe(jobs, look, arm, query_ids[start : start + size], load)
     context.check_target()

@@ -19,6 +19,7 @@ from orchestra_core.statistics.paired import (
     paired_difference,
     percentile_difference,
 )
+from orchestra_core.statistics.prospects import Timed
 
 
 def arms_of(baseline: Job, challenger: Job, objective: str) -> Arms:
@@ -31,17 +32,17 @@ def arms_of(baseline: Job, challenger: Job, objective: str) -> Arms:
     )
 
 
-def timing_rows(
+def timed_arms(
     baseline: Job, challenger: Job, margins: Mapping[str, Margin], confidence: float, seed: int
-) -> list[MetricDifference]:
+) -> Timed:
     """Latency percentiles and cost, over the queries that both arms were asked in the probe.
 
     A request that failed is endlessly slow, and so then may be a percentile or an end of its interval:
-    None. Costs are of queries that both answered. Empty below two queries. Raises StatisticsError.
+    None. Costs are of queries that both answered. No rows below two queries. Raises StatisticsError.
     """
     pairs = timed_pairs(baseline, challenger)
     if len(pairs) < 2:
-        return []
+        return Timed(requests=len(pairs))
     rows = []
     a, b = (np.array([_milliseconds(sample) for sample in arm]) for arm in zip(*pairs, strict=True))
     for metric, percentile in PERCENTILES.items():
@@ -55,7 +56,8 @@ def timing_rows(
         d = paired_difference(x, y, confidence=confidence, seed=seed, span=None)
         figures, margin = (float(x.mean()), float(y.mean())), margins.get("cost_per_query")
         rows.append(_row("cost_per_query", figures, d, d.p_value, "USD", confidence, margin))
-    return rows
+    failed = max(sum(sample.failure is not None for sample in arm) for arm in zip(*pairs, strict=True))
+    return Timed(rows, len(pairs), failed / len(pairs))
 
 
 def timed_pairs(baseline: Job, challenger: Job) -> Sequence[tuple[LatencySample, LatencySample]]:

@@ -6,8 +6,8 @@ Nothing is asked here: the same jobs give the same verdict to the last digit, in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +17,9 @@ from orchestra_core.datasets import Dataset
 from orchestra_core.errors import MisalignedQueries
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
 from orchestra_core.experiment import Experiment
-from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.plan import Plan
-from orchestra_core.report import Alternative, MetricDifference, Verdict
-from orchestra_core.stages.comparison import arms_of, timed_pairs, timing_rows, timing_warnings
+from orchestra_core.report import Alternative, Verdict
+from orchestra_core.stages.comparison import arms_of, timed_arms, timing_warnings
 from orchestra_core.stages.conclusion import among_whom
 from orchestra_core.stages.moved import moved_queries
 from orchestra_core.stages.otherwise import (
@@ -31,14 +30,12 @@ from orchestra_core.stages.otherwise import (
     unjudged_extremes,
 )
 from orchestra_core.statistics.judging import Arms, Judgement, Rules, judge, last_look
+from orchestra_core.statistics.prospects import Timed
 from orchestra_core.statistics.spending import spend
-from orchestra_core.statistics.verdict import Second, Settled
+from orchestra_core.statistics.verdict import Second
 
 MAX_FAILED_SHARE = 0.3
 """More failed queries than this in an arm, and the A/B claims nothing."""
-FEWEST_FOR_TAIL = 40
-"""With fewer timed requests the margin of a p95 or p99 is not shown to hold: at 20, one that was broken
-in truth was taken to hold in 9.5% of cases where 2.5% were promised; from 40 on in no more."""
 CUT_SHORT = "a limit of the run was reached before the A/B's next look, which might have settled it"
 TEST = (
     "paired by query; empirical likelihood interval for bounded differences; sign-flip randomisation "
@@ -49,12 +46,13 @@ TEST = (
 
 @dataclass(frozen=True)
 class Pairing:
-    """Baseline and challenger over the queries asked so far."""
+    """Baseline and challenger over the queries asked so far, at a look that may spend `error`."""
 
     experiment: Experiment
     dataset: Dataset
     baseline: Job
     challenger: Job
+    error: float
 
     @cached_property
     def every(self) -> Arms:
@@ -67,38 +65,33 @@ class Pairing:
         return self._count(self.every)
 
     @cached_property
-    def timings(self) -> list[MetricDifference]:
-        """Latency and cost, for the margins."""
-        section, seed = self.experiment.stages.ab, self.experiment.seed
-        confidence = 1 - quality_error(self.experiment)
-        return timing_rows(self.baseline, self.challenger, section.margin, confidence, seed)
+    def timed(self) -> Timed:
+        """Latency and cost, for the margins; they spend what quality spends."""
+        margins, seed = self.experiment.stages.ab.margin, self.experiment.seed
+        return timed_arms(self.baseline, self.challenger, margins, 1 - self.error, seed)
 
-    def judge(self, arms: Arms, error: float) -> Judgement:
-        """One look at `arms` that may spend `error`. Raises MisalignedQueries, TooFewQueries."""
-        judgement = judge(arms, rules_of(self.experiment), error, self.timings)
-        settled = doubt_failures(judgement.settled, self.baseline, self.challenger)
-        timed = len(timed_pairs(self.baseline, self.challenger))
-        settled = doubt_tails(settled, self.timings, timed, self.experiment.objective.minimize)
-        if settled is judgement.settled:
-            return judgement
-        return replace(judgement, settled=settled, queries_needed=None)
+    def judge(self, arms: Arms) -> Judgement:
+        """What this look says of `arms`. Raises MisalignedQueries, TooFewQueries."""
+        judgement = judge(arms, rules_of(self.experiment), self.error, self.timed)
+        told = too_many_failed(self.baseline, self.challenger)
+        return judgement.doubted(told) if told else judgement
 
-    def look(self, error: float) -> Judgement | None:
+    def look(self) -> Judgement | None:
         """A look at what counts; None when it may spend nothing."""
-        return self.judge(self.counted, error) if error else None
+        return self.judge(self.counted) if self.error else None
 
-    def alternatives(self, error: float) -> tuple[Alternative, ...]:
+    def alternatives(self) -> tuple[Alternative, ...]:
         """What counting failures or unjudged documents otherwise would say."""
         objective, failed = self.experiment.objective.maximize, self.experiment.stages.ab.failed
         kept = answered(self.baseline, self.challenger)
         return (
-            *other_failures(self.every, kept, failed, lambda arms: self.judge(arms, error)),
+            *other_failures(self.every, kept, failed, self.judge),
             *unjudged_extremes(
                 self.baseline,
                 self.challenger,
                 objective,
                 self.dataset.qrels,
-                lambda arms: self.judge(self._count(arms), error),
+                lambda arms: self.judge(self._count(arms)),
             ),
         )
 
@@ -129,8 +122,8 @@ def rules_of(experiment: Experiment) -> Rules:
     return Rules(ab.confidence, experiment.stages.grid.epsilon, ab.margin, experiment.seed, second)
 
 
-def quality_error(experiment: Experiment) -> float:
-    """What all looks at quality may spend: half of the error, where a second objective may win too."""
+def error_of_all(experiment: Experiment) -> float:
+    """What all looks at a metric may spend: half of the error, where a second objective may win too."""
     error = 1 - experiment.stages.ab.confidence
     return error if experiment.objective.minimize is None else error / 2
 
@@ -138,14 +131,15 @@ def quality_error(experiment: Experiment) -> float:
 def errors_of(plan: Plan) -> list[float]:
     """What each look of the A/B may spend, so that all together keep the experiment's confidence."""
     sizes = np.cumsum([len(rung) for rung in plan.stage("ab").rungs])
-    return spend(quality_error(plan.experiment), [int(size) for size in sizes])
+    return spend(error_of_all(plan.experiment), [int(size) for size in sizes])
 
 
 def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
     """What the last look came to, with everything that puts it into proportion."""
     baseline, challenger = pairing.baseline, pairing.challenger
     objective = pairing.experiment.objective.maximize
-    settled, difference = judgement.settled, pairing.counted.difference
+    settled, prospect = judgement.settled, judgement.prospect
+    difference = pairing.counted.difference
     counted = pairing.counted_jobs
     gained, lost = moved_queries(*counted, objective, pairing.dataset.queries)
     verdict = Verdict(
@@ -157,14 +151,15 @@ def verdict_of(pairing: Pairing, looks: int, judgement: Judgement) -> Verdict:
         queries=judgement.queries,
         looks=looks,
         confidence=1 - judgement.error,
-        diff_table=(*judgement.rows, *pairing.timings),
+        diff_table=(*judgement.rows, *pairing.timed.rows),
         wins=int((difference > 0).sum()),
         ties=int((difference == 0).sum()),
         losses=int((difference < 0).sum()),
-        queries_needed=judgement.queries_needed,
-        detectable=judgement.detectable,
+        undecided=prospect.metric if prospect and settled.undecided else None,
+        queries_needed=prospect.queries_needed if prospect else None,
+        detectable=prospect.detectable if prospect else None,
         judged=judged_row(*counted, objective),
-        alternatives=pairing.alternatives(judgement.error),
+        alternatives=pairing.alternatives(),
         gained=gained,
         lost=lost,
         test=TEST,
@@ -184,8 +179,8 @@ def decide(plan: Plan, dataset: Dataset, arms: Iterable[tuple[Job, Job]]) -> Ver
 
     def looks() -> Iterator[Judgement | None]:
         for jobs, error in zip(arms, errors, strict=False):
-            seen.append(Pairing(plan.experiment, dataset, *jobs))
-            yield seen[-1].look(error)
+            seen.append(Pairing(plan.experiment, dataset, *jobs, error))
+            yield seen[-1].look()
 
     count, judgement = last_look(looks())
     verdict = verdict_of(seen[-1], count, judgement)
@@ -211,6 +206,7 @@ def without_claims(verdict: Verdict) -> Verdict:
             "gained": (),
             "lost": (),
             "alternatives": (),
+            "undecided": None,
             "queries_needed": None,
             "detectable": None,
             "judged": None,
@@ -255,29 +251,13 @@ def nothing_to_compare(
     )
 
 
-def doubt_failures(settled: Settled, baseline: Job, challenger: Job) -> Settled:
-    """No claim rests on requests that failed."""
+def too_many_failed(baseline: Job, challenger: Job) -> str | None:
+    """Why no claim can rest on the answers: more than `MAX_FAILED_SHARE` of an arm's queries failed."""
     for name, job in (("baseline", baseline), ("challenger", challenger)):
         failed = job.failures.total() / max(1, len(job.query_ids))
         if failed > MAX_FAILED_SHARE:
-            told = f"{failed:.0%} of the {name}'s queries failed"
-            return Settled("inconclusive", f"{settled.reason}, but {told}", False, settled.warnings)
-    return settled
-
-
-def doubt_tails(
-    settled: Settled, timings: Sequence[MetricDifference], timed: int, minimize: str | None
-) -> Settled:
-    """A win needs `FEWEST_FOR_TAIL` timed requests where a tail decides: its margin, or its gain."""
-    tails = [
-        row.metric
-        for row in timings
-        if (row.margin is not None or row.metric == minimize) and PERCENTILES.get(row.metric, 0) > 50
-    ]
-    if settled.kind != "win" or timed >= FEWEST_FOR_TAIL or not tails:
-        return settled
-    told = f"{timed} timed requests are too few for {tails[0]}; at least {FEWEST_FOR_TAIL}"
-    return Settled("inconclusive", f"{settled.reason}, but {told}", False, settled.warnings)
+            return f"{failed:.0%} of the {name}'s queries failed"
+    return None
 
 
 def _failure_warnings(pairing: Pairing) -> list[str]:

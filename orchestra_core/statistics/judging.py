@@ -15,14 +15,19 @@ from numpy.typing import NDArray
 from orchestra_core.errors import TooFewQueries
 from orchestra_core.fields import Margin
 from orchestra_core.report import MetricDifference
-from orchestra_core.statistics.paired import Scores, holm, mean_interval, paired_difference
-from orchestra_core.statistics.spending import (
-    detectable,
-    queries_needed,
-    short_of_rejecting,
-    ties_needed,
+from orchestra_core.statistics.paired import PairedDifference, Scores, holm, paired_difference
+from orchestra_core.statistics.prospects import (
+    FEWEST_FOR_TAIL,
+    Prospect,
+    Timed,
+    hardest,
+    least_shown,
+    of_margin,
+    of_quality,
 )
 from orchestra_core.statistics.verdict import Second, Settled, gained, settle
+
+NOTHING_TIMED = Timed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +77,42 @@ class Judgement:
     queries: int
     error: float
     """What this look might spend."""
-    queries_needed: int | None
-    """For a quality that is inconclusive: in all; None where no number of queries settles it."""
-    detectable: float
+    prospect: Prospect | None
+    """Of the metric that keeps it inconclusive, the hardest of several; None where no metric does. Of
+    the objective, without `queries_needed`, where it is settled."""
 
     @property
     def is_final(self) -> bool:
         """False when another look could settle it, even if nothing says how many queries it takes."""
-        return self.settled.kind != "inconclusive" or not self.settled.by_quality
+        return self.settled.kind != "inconclusive"
+
+    def doubted(self, reason: str) -> Judgement:
+        """Inconclusive by what more queries alone do not mend."""
+        told = f"{self.settled.reason}, but {reason}"
+        settled = Settled("inconclusive", told, (), self.settled.warnings)
+        return replace(self, settled=settled, prospect=None)
 
 
-def judge(arms: Arms, rules: Rules, error: float, others: Sequence[MetricDifference] = ()) -> Judgement:
-    """One look that may spend `error`; `others` are latency and cost rows for the margins.
+def judge(arms: Arms, rules: Rules, error: float, timed: Timed = NOTHING_TIMED) -> Judgement:
+    """One look that may spend `error`; `timed`, with intervals at 1 - `error`, is for the margins.
 
     Raises MisalignedQueries, TooFewQueries.
     """
-    rows = quality_rows(arms, rules, error)
-    settled = settle(rows[0], others, rules.margins, rules.epsilon, rules.second)
-    queries, half_width = arms.difference.size, _half_width(rows[0])
-    needed, near = None, rules.epsilon
-    if rules.second and gained(others, rules.second.metric):
-        near = max(near, rules.second.tolerance)
-    if settled.kind == "inconclusive" and settled.by_quality:
-        if arms.difference.any():
-            needed = _needed(arms.difference, rows[0], replace(rules, epsilon=near), error)
-        else:
-            needed = ties_needed(1 - error, near)
-    return Judgement(settled, rows, queries, error, needed, detectable(half_width, error))
+    found = [
+        paired_difference(a, arms.challenger[name], confidence=1 - error, seed=rules.seed)
+        for name, a in arms.baseline.items()
+    ]
+    rows = _quality_rows(arms, rules, error, found)
+    settled = settle(rows[0], timed.rows, rules.margins, rules.epsilon, rules.second)
+    settled = _doubt_tails(settled, timed, rules)
+    ahead = [_prospect(name, arms, rules, error, found[0], timed) for name in settled.undecided]
+    return Judgement(
+        settled,
+        rows,
+        arms.difference.size,
+        error,
+        hardest(ahead) if ahead else Prospect(arms.objective, None, least_shown(found[0], error)),
+    )
 
 
 def last_look(looks: Iterable[Judgement | None]) -> tuple[int, Judgement]:
@@ -117,7 +131,9 @@ def last_look(looks: Iterable[Judgement | None]) -> tuple[int, Judgement]:
     return count, last
 
 
-def quality_rows(arms: Arms, rules: Rules, error: float) -> tuple[MetricDifference, ...]:
+def _quality_rows(
+    arms: Arms, rules: Rules, error: float, found: Sequence[PairedDifference]
+) -> tuple[MetricDifference, ...]:
     """One row per metric; intervals at 1 - error, p-values for all looks and metrics together.
 
     A p-value counts for the share of the error that its look may spend: it is multiplied by
@@ -127,10 +143,6 @@ def quality_rows(arms: Arms, rules: Rules, error: float) -> tuple[MetricDifferen
     keeps the chance of any wrong rejection at 1 - confidence, and the objective's p-value agrees with
     its interval.
     """
-    found = [
-        paired_difference(a, arms.challenger[name], confidence=1 - error, seed=rules.seed)
-        for name, a in arms.baseline.items()
-    ]
     share = (1 - rules.confidence) / error
     first, *others = (min(1.0, share * (1.0 if d.p_value is None else d.p_value)) for d in found)
     adjusted = [first, *(max(first, p_value) for p_value in holm(others))]
@@ -149,19 +161,25 @@ def quality_rows(arms: Arms, rules: Rules, error: float) -> tuple[MetricDifferen
     )
 
 
-def _needed(difference: Scores, row: MetricDifference, rules: Rules, error: float) -> int | None:
-    """Queries for interval and test to settle it; the row's own interval may be stretched to zero."""
-    low, high = mean_interval(difference, confidence=1 - error)
-    p_value = (1.0 if row.p_value is None else row.p_value) * error / (1 - rules.confidence)
-    return queries_needed(
-        row.delta or 0.0,
-        low,
-        high,
-        difference.size,
-        rules.epsilon,
-        short_of=short_of_rejecting(p_value, error),
-    )
+def _doubt_tails(settled: Settled, timed: Timed, rules: Rules) -> Settled:
+    """A win needs `FEWEST_FOR_TAIL` timed requests where a tail decides: its margin, or its gain."""
+    gain = (rules.second.metric,) if rules.second else ()
+    tail = timed.too_few_for((*rules.margins, *gain))
+    if settled.kind != "win" or tail is None:
+        return settled
+    told = f"{timed.requests} timed requests are too few for {tail}; at least {FEWEST_FOR_TAIL}"
+    return Settled("inconclusive", f"{settled.reason}, but {told}", (tail,), settled.warnings)
 
 
-def _half_width(row: MetricDifference) -> float:
-    return ((row.ci_high or 0.0) - (row.ci_low or 0.0)) / 2
+def _prospect(
+    metric: str, arms: Arms, rules: Rules, error: float, found: PairedDifference, timed: Timed
+) -> Prospect:
+    """What it takes to settle one metric; `found` is of the objective."""
+    row, margin = timed.row(metric), rules.margins.get(metric)
+    if metric != arms.objective and row is not None:
+        allowed = margin.allowed(row.baseline or 0.0) if margin else 0.0
+        return of_margin(row, allowed, timed, arms.difference.size, error)
+    near = rules.epsilon
+    if rules.second and gained(timed.rows, rules.second.metric):
+        near = max(near, rules.second.tolerance)
+    return of_quality(metric, arms.difference, found, near, error)

@@ -74,6 +74,18 @@ def ties_needed(confidence: float, epsilon: float) -> int | None:
     return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-min(epsilon, 0.5)))
 
 
+def answers_needed(failed: float, tail: float, error: float) -> int | None:
+    """Requests after which a share `failed` of failures would surely be smaller than `tail`.
+
+    While they may be more, a percentile that leaves `tail` of the requests above it may be one of
+    them. Normal approximation, two-sided at 1 - `error`; None when `failed` is no smaller than `tail`.
+    """
+    if failed >= tail:
+        return None
+    critical = NormalDist().inv_cdf(1 - error / 2)
+    return math.ceil(critical**2 * failed * (1 - failed) / (tail - failed) ** 2)
+
+
 def detectable(half_width: float, error: float, power: float = 0.8) -> float:
     """The smallest true difference that an interval so wide excludes from zero with chance `power`.
 

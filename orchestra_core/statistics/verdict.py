@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -12,11 +12,12 @@ from orchestra_core.report import MetricDifference, VerdictKind
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A verdict with its reason; `by_quality` tells whether more queries could change it."""
+    """A verdict with its reason."""
 
     kind: VerdictKind
     reason: str
-    by_quality: bool
+    undecided: tuple[str, ...] = ()
+    """The metrics that keep it inconclusive; empty where something else does, or nothing."""
     warnings: tuple[str, ...] = ()
 
 
@@ -38,14 +39,14 @@ def settle(
     """Judge the objective's interval, then the margins of what must not get worse.
 
     The interval agrees with its randomisation test (`paired_difference`). win: it lies above zero and
-    every margin is shown to hold. regression: it lies below zero, or a margin is broken beyond doubt.
-    no_difference: it lies within ±epsilon. Else inconclusive. A row without an upper end is endless, so
-    its margin is not shown to hold.
+    every margin is shown to hold. regression: it lies below zero, or a margin is broken beyond doubt,
+    whatever the others are. no_difference: it lies within ±epsilon. Else inconclusive. A row without an
+    upper end is endless, so its margin is not shown to hold.
     """
     low, high = quality.ci_low or 0.0, quality.ci_high or 0.0
     shown = f"{quality.metric} {quality.delta or 0.0:+.4f} [{low:+.4f}, {high:+.4f}]"
     if high < 0:
-        return Settled("regression", f"{shown}: the interval lies below zero", True)
+        return Settled("regression", f"{shown}: the interval lies below zero")
     if low > 0 and not high <= epsilon:
         return _with_margins(shown, "the interval lies above zero", others, margins)
     gain = second and gained(others, second.metric)
@@ -53,8 +54,8 @@ def settle(
         told = f"no more than {second.tolerance:g} is lost, and {_told(gain)} is better"
         return _with_margins(shown, told, others, margins)
     if -epsilon <= low and high <= epsilon:
-        return Settled("no_difference", f"{shown}: the interval lies within ±{epsilon:g}", True)
-    return Settled("inconclusive", f"{shown}: the interval holds zero", True)
+        return Settled("no_difference", f"{shown}: the interval lies within ±{epsilon:g}")
+    return Settled("inconclusive", f"{shown}: the interval holds zero", (quality.metric,))
 
 
 def gained(others: Sequence[MetricDifference], metric: str) -> MetricDifference | None:
@@ -73,23 +74,27 @@ def _with_margins(
     shown: str, why: str, others: Sequence[MetricDifference], margins: Mapping[str, Margin]
 ) -> Settled:
     rows = {row.metric: row for row in others}
-    warnings: list[str] = []
+    missing = (metric for metric in margins if metric not in rows)
+    warnings = tuple(f"{m} was not measured, so its margin was not checked" for m in missing)
+    broken, undecided = {}, {}
     for metric, margin in margins.items():
-        row = rows.get(metric)
-        if row is None:
-            warnings.append(f"{metric} was not measured, so its margin was not checked")
+        if (row := rows.get(metric)) is None:
             continue
         if row.ci_high is None or row.baseline is None:
-            reason = f"{shown}, but {metric} may be endless: timed requests failed"
-            return Settled("inconclusive", reason, False, tuple(warnings))
+            undecided[metric] = f"{metric} may be endless: timed requests failed"
+            continue
         allowed = margin.allowed(row.baseline)
-        low = -inf if row.ci_low is None else row.ci_low
-        told = _told(row)
-        limit = f"allowed +{allowed:.4g}"
-        if low > allowed:
-            reason = f"{shown}, but {told} is worse than {limit}"
-            return Settled("regression", reason, False, tuple(warnings))
-        if row.ci_high > allowed:
-            reason = f"{shown}, but {told} may be worse than {limit}"
-            return Settled("inconclusive", reason, False, tuple(warnings))
-    return Settled("win", f"{shown}: {why}, margins hold", True, tuple(warnings))
+        if row.ci_low is not None and row.ci_low > allowed:
+            broken[metric] = f"{_told(row)} is worse than allowed +{allowed:.4g}"
+        elif row.ci_high > allowed:
+            undecided[metric] = f"{_told(row)} may be worse than allowed +{allowed:.4g}"
+    if broken:
+        return Settled("regression", _but(shown, broken.values()), (), warnings)
+    if undecided:
+        reason = _but(shown, undecided.values())
+        return Settled("inconclusive", reason, tuple(undecided), warnings)
+    return Settled("win", f"{shown}: {why}, margins hold", (), warnings)
+
+
+def _but(shown: str, told: Iterable[str]) -> str:
+    return f"{shown}, but {'; '.join(told)}"

@@ -35,7 +35,8 @@ def win() -> Report:
 
 def inconclusive() -> Report:
     """A finished run that proved nothing, after two looks."""
-    verdict = _verdict("inconclusive", 0.01).model_copy(update={"looks": 2, "queries_needed": 900})
+    said = {"looks": 2, "undecided": "recall@10", "queries_needed": 900, "detectable": 0.03}
+    verdict = _verdict("inconclusive", 0.01).model_copy(update=said)
     return _report(verdict=verdict, winner=_kept(), not_published_because="the verdict is inconclusive")
 
 

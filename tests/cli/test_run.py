@@ -93,7 +93,7 @@ def test_exit_codes_follow_the_verdict(assignments, code, told, orchestra):
 @pytest.mark.parametrize("sample", [10, 40])
 def test_an_early_look_is_not_called_certain(sample, orchestra):
     result = orchestra("run", *STUB, "--set", f"stages.ab.sample={sample}")
-    share = re.search(r"; (\S+) interval for quality", result.out)
+    share = re.search(r"; (\S+) intervals", result.out)
     assert share is not None
     assert re.fullmatch(r">99\.9%|\d\d(\.\d)?%", share[1])
 

@@ -85,8 +85,8 @@ def test_where_hardly_a_query_is_left_failures_are_not_dropped_and_the_warning_s
         job.add_block(ids, seen, Scorer(STANDARD, qrels))
     space = Experiment(space={"k": [1]}, stages={"ab": {"failed": "drop"}})
     dataset = dataclasses.replace(make_dataset(), queries=dict.fromkeys(ids, "?"), qrels=qrels)
-    pairing = Pairing(space, dataset, *jobs)
-    verdict = verdict_of(pairing, 1, pairing.look(0.05))
+    pairing = Pairing(space, dataset, *jobs, 0.05)
+    verdict = verdict_of(pairing, 1, pairing.look())
     assert verdict.queries == 4
     assert any(
         "3 of the baseline's queries failed and score zero, since" in w for w in verdict.warnings

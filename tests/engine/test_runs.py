@@ -302,7 +302,7 @@ def test_a_failed_query_scores_zero_and_is_counted(run_orchestra, stub_runner):
     assert len(verdict.warnings) >= 2
     job = run.report.job("ab", "q0p9")
     assert job.failures_by_reason == {"stub_failure": job.metrics["failures"]}
-    assert job.metrics["count"] == 40
+    assert job.metrics["count"] == verdict.queries
     rows = queries_of(run, job)
     assert all(row["scores"]["recall@10"] == 0.0 for row in rows if row["failure"])
 
@@ -440,11 +440,18 @@ def test_a_timed_request_that_failed_is_endlessly_slow(
     ],
 )
 def test_a_tail_needs_forty_timed_requests(run_orchestra, sample, margin, verdict):
-    stages = {"ab": {"sample": sample, "margin": margin}}
+    stages = {"confirmation": 0.25, "ab": {"sample": sample, "margin": margin}}
     found = run_orchestra(experiment={"stages": stages}).report.verdict
-    assert found.kind == verdict, found.reason
+    assert (found.kind, found.looks) == (verdict, 1), found.reason
     if verdict == "inconclusive":
         assert "30 timed requests are too few for p95_ms; at least 40" in found.reason
+        assert (found.undecided, found.queries_needed) == ("p95_ms", 40)
+
+
+def test_where_too_little_was_timed_for_a_tail_the_next_look_times_more(run_orchestra):
+    stages = {"ab": {"sample": 30, "margin": {"p95_ms": 25}}}
+    found = run_orchestra(experiment={"stages": stages}).report.verdict
+    assert (found.kind, found.looks, found.queries) == ("win", 2, 60)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,6 @@ def test_a_journal_cut_short_can_be_gone_on_with(lab, tmp_path, told):
 
 def told_by_journal(lab, run_id, outcome, told):
     """What anybody reads from the file later."""
-    from dataclasses import replace
-
     from orchestra_core.journal.reporting import build_report
 
     return told(replace(outcome, report=build_report(load_state(Home(lab.home), run_id))))
@@ -76,6 +75,23 @@ def test_an_interrupted_run_is_gone_on_with(lab, undisturbed, doomed, told, at):
     assert told(outcome) == told(undisturbed.outcome)
     assert none_is_recorded_twice(lab.events(first.run_id))
     assert set(first.runner.asked()) | set(runner.asked()) == set(undisturbed.runner.asked())
+
+
+def test_an_interrupt_in_a_later_look_is_gone_on_with(lab, tmp_path, doomed, told):
+    """The margin is open, so the A/B looks twice; whatever it was doing then is done again."""
+    stages = lab.experiment["stages"] | {"ab": {"sample": 40, "margin": {"p95_ms": 103}}}
+    asked = {"space": {"quality": [0.9], "delay": [100.0]}, "stages": stages}
+    whole = replace(lab, experiment=asked).run()
+    verdict, calls = whole.report.verdict, [what for what, _, _ in whole.runner.calls]
+    assert (verdict.looks, verdict.undecided, calls[-1]) == (2, "p95_ms", "probe")
+    later = len(calls) - calls[::-1].index("evaluate")  # the last block of queries, timed from then on
+    for at in (later, later + 1, len(calls)):
+        other = replace(lab, home=tmp_path / str(at), experiment=asked)
+        first = other.run(doomed(at=at))
+        assert first.report.status == "cancelled"
+        outcome, _ = other.resume(first.run_id)
+        assert told(outcome) == told(whole.outcome)
+        assert none_is_recorded_twice(other.events(first.run_id))
 
 
 def test_two_interrupts_while_it_is_gone_through_again(lab, undisturbed, doomed, told):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestra_core.statistics.judging import Arms, Rules, judge, last_look, quality_rows
+from orchestra_core.statistics.judging import Arms, Rules, judge, last_look
 from orchestra_core.statistics.likelihood import likelihood_interval
 from orchestra_core.statistics.paired import (
     holm,
@@ -119,8 +119,8 @@ def test_p_values_answer_for_all_looks():
     """At a look that may spend a tenth of the error, a p-value counts ten times."""
     rng = np.random.default_rng(5)
     both = arms(rng.normal(0.08, 0.3, 60).clip(-1, 1))
-    alone = quality_rows(both, Rules(confidence=0.95), 0.05)[0]
-    early = quality_rows(both, Rules(confidence=0.95), 0.005)[0]
+    alone = judge(both, Rules(confidence=0.95), 0.05).rows[0]
+    early = judge(both, Rules(confidence=0.95), 0.005).rows[0]
     assert alone.p_value == pytest.approx(sign_flip_p_value(both.difference))
     assert early.p_value == pytest.approx(min(1.0, 10 * alone.p_value))
     assert early.ci_low < alone.ci_low
@@ -145,7 +145,7 @@ def test_what_stands_exactly_at_zero_may_still_be_settled_by_another_look():
     even = np.r_[np.ones(5), -np.ones(5), np.zeros(190)]
     for difference in (even, np.zeros(200)):
         judgement = judge(arms(difference), Rules(epsilon=0.0), 0.0126)
-        assert (judgement.settled.kind, judgement.queries_needed) == ("inconclusive", None)
+        assert (judgement.settled.kind, judgement.prospect.queries_needed) == ("inconclusive", None)
         assert not judgement.is_final
 
 
@@ -157,9 +157,24 @@ def test_queries_needed_are_those_that_the_test_needs_too():
     assert mean_interval(difference)[0] > 0
     assert (judgement.settled.kind, round(p_value, 3)) == ("inconclusive", 0.070)
     ratio = (1.959964 / NormalDist().inv_cdf(1 - p_value / 2)) ** 2
-    assert judgement.queries_needed == pytest.approx(200 * ratio, abs=1)
+    assert judgement.prospect.queries_needed == pytest.approx(200 * ratio, abs=1)
     one = judge(arms(np.r_[1.0, np.zeros(199)]), Rules(epsilon=0.0), 0.05)
-    assert (one.rows[0].p_value, one.queries_needed) == (1.0, None)
+    assert (one.rows[0].p_value, one.prospect.queries_needed) == (1.0, None)
+
+
+def test_queries_needed_go_by_the_p_value_before_it_was_adjusted_for_the_looks():
+    """3 wins and 2 losses are as alike as can be; at the last look that is capped to 1 and divided."""
+    difference = np.r_[np.ones(3), -np.ones(2), np.zeros(195)]
+    for error in (0.0126, 0.0374, 0.05):
+        judgement = judge(arms(difference), Rules(epsilon=0.0), error)
+        assert judgement.rows[0].p_value == 1.0
+        assert judgement.prospect.queries_needed is None
+    near = np.r_[
+        np.ones(6), -np.ones(3), np.zeros(191)
+    ]  # p = 0.51, of which 0.0126 may spend a quarter
+    needed = judge(arms(near), Rules(epsilon=0.0), 0.0126).prospect.queries_needed
+    ratio = NormalDist().inv_cdf(1 - 0.0063) / NormalDist().inv_cdf(1 - sign_flip_p_value(near) / 2)
+    assert needed == pytest.approx(200 * ratio**2, abs=1)
 
 
 def test_what_could_have_been_detected():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.telling.prospects import told_prospects
 from orchestra_core.telling.ranking import everyone
 from orchestra_core.telling.units import MISSING, figure, p_value, unit_of, with_unit
 from orchestra_reporters.differences import change, percent, rescaled
@@ -149,15 +150,7 @@ def _ab_facts(verdict: Verdict) -> list[str]:
         f"Queries: {verdict.queries:,} that nobody tuned on, tested {_times(verdict.looks)}",
         f"Of these, {verdict.wins:,} better, {verdict.ties:,} equal, {verdict.losses:,} worse",
     ]
-    if verdict.queries_needed is not None:
-        more = f"{max(0, verdict.queries_needed - verdict.queries):,} more"
-        facts.append(
-            f"About {verdict.queries_needed:,} queries in all, {more}, would probably settle it"
-        )
-    if verdict.kind == "inconclusive" and verdict.detectable is not None:
-        smallest = figure(verdict.detectable, "")
-        shown = f"{verdict.queries:,} queries show a true difference of {smallest} in 4 of 5 runs"
-        facts.append(shown)
+    facts += map(escape, told_prospects(verdict))
     facts += _proportion(verdict)
     if verdict.test:
         facts.append(f"Method: {escape(verdict.test)}")

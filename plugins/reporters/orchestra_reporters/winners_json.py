@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _WINNER = ("config_id", "metrics", "parameters", "is_baseline")
 _AB = ("diff_table", "baseline", "challenger", "test", "reason", "metric", "queries", "confidence")
 _AB_MORE = ("looks", "wins", "ties", "losses", "queries_needed", "warnings")
-_AB_PROPORTION = ("detectable", "judged", "alternatives", "gained", "lost")
+_AB_PROPORTION = ("undecided", "detectable", "judged", "alternatives", "gained", "lost")
 
 
 def render(report: Report, _settings: ReportersSettings) -> bytes:

@@ -154,7 +154,7 @@ def test_the_page_of_a_win(make_report):
 HEALTH = {"type": "health", "msg": "no answer", "hint": "start it"}
 ENDS = [
     ("regression", {}, "**Regression.**"),
-    ("inconclusive", {}, "About 900 queries in all, 700 more, would probably settle it"),
+    ("inconclusive", {}, "About 900 queries in all, 700 more, would settle it"),
     ("no_difference", {}, "Not published: the verdict is not a win."),
     (None, {"status": "failed", "error": HEALTH}, "What to do: start it"),
     (None, {"status": "early_stopped"}, "was stopped early, before an A/B.** 44 are beaten"),
@@ -201,6 +201,18 @@ def test_a_difference_and_its_interval_have_the_same_decimals(make_report):
     assert change(row, "ms") == ("+0.100", "-0.050 to +0.250")
     nothing = row.model_copy(update={"delta": 0.0, "ci_low": None})
     assert change(nothing, "ms") == ("0.000", "–")
+
+
+def test_the_page_tells_which_margin_is_open(make_report):
+    report = make_report("inconclusive", 5)
+    open_margin = {"undecided": "p95_ms", "queries_needed": 640, "detectable": 1.57}
+    verdict = report.verdict.model_copy(update=open_margin)
+    report = report.model_copy(update={"verdict": verdict})
+    text = page(report)
+    assert "About 640 queries in all, 440 more, would settle p95\\_ms" in text
+    assert "a p95\\_ms that is in truth 1.57 ms off its margin in 4 of 5 runs" in text
+    found = document(report)["ab"]
+    assert {key: found[key] for key in open_margin} == open_margin
 
 
 def test_the_page_tells_what_a_verdict_hangs_on(make_report):
