@@ -107,9 +107,9 @@ class Door:
         allow and which gets no credentials unless it is of the same origin. `content`: JSON values to
         send. `repeatable`: whether sending twice does no harm (None: by method; say True for a POST
         that only searches). `group`: requests that may fail together, such as those of a configuration;
-        however they fail, they hold back none of another group. `charge`: JSON content of a refusal (an
-        answer of a failing status) → USD that it says it cost. Raises RequestFailed with reason and hint,
-        AddressRefused.
+        however they fail, they hold back none of another group. `charge`: the JSON content of a refusal
+        (an answer of a failing status) → USD that it says it cost. Raises RequestFailed with reason and
+        hint, AddressRefused.
         """
         url = self._url(path)
         call = Call(
