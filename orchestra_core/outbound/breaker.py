@@ -69,7 +69,7 @@ class Breaker:
         `trial`: what `enter` gave. A failure that comes in while the breaker is open, of a request
         sent before, is no trial and says nothing new.
         """
-        if well and not self._failures:
+        if well and not self._failures and not trial:
             return
         with self._lock:
             if trial:

@@ -20,13 +20,26 @@ class Tab:
     budget: Budget
     requests: int = 0
     cost_usd: float = 0.0
+    closed: bool = False
+    """Nothing more may be sent for the unit: it is over, or was given up."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, requests: int, cost_usd: float) -> None:
-        """Requests that were answered, and what they cost."""
+        """Requests that were answered, and what they cost.
+
+        Once closed, the run's budget takes the cost alone: the record counts every request of a unit.
+        """
         with self._lock:
-            self.requests += requests
-            self.cost_usd += cost_usd
+            if not self.closed:
+                self.requests += requests
+                self.cost_usd += cost_usd
+                return
+        self.budget.spend(0, cost_usd)
+
+    def close(self) -> None:
+        """From now on its figures stay as they are."""
+        with self._lock:
+            self.closed = True
 
     def at_least(self, requests: int, cost_usd: float) -> None:
         """The same in all, for who does not know what was added already."""
@@ -36,7 +49,9 @@ class Tab:
 
     @property
     def is_spent(self) -> bool:
-        """Whether no further request may be sent, for this unit or any other."""
+        """Whether no further request may be sent for this unit."""
+        if self.closed:
+            return True
         try:
             self.budget.check(1)
         except BudgetExhausted:
@@ -79,7 +94,9 @@ class Budget:
     def close(self, name: Hashable) -> None:
         """What it held is recorded, or was never sent."""
         with self._lock:
-            self._tabs.pop(name, None)
+            tab = self._tabs.pop(name, None)
+        if tab is not None:
+            tab.close()
 
     def spend(self, requests: int, cost_usd: float) -> None:
         """Take note of what is on record."""

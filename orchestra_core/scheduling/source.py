@@ -35,7 +35,6 @@ from orchestra_core.scheduling.records import (
     Payload,
     about_probe,
     about_unit,
-    figures_of,
     rest_of,
 )
 from orchestra_core.scheduling.results import ResultFolder
@@ -205,20 +204,18 @@ class UnitSource:
         self.recorder.record(EventType.UNIT_STARTED, {"unit": key})
 
     def _take(self, result: UnitResult, key: str) -> tuple[Observation, ...]:
-        about = about_unit(result.unit)
         if result.error is None:
+            about = about_unit(result.unit)
             self._store.keep(key, about, result.observations, result.seconds, tab=result.unit)
             return result.observations
         if result.error["type"] == BudgetExhausted.code:
             self._limit = result.error
             self._store.keep_part(key, result)
             return ()
+        if result.error["type"] == "timeout":
+            self.recorder.record(EventType.RUNNER_TIMEOUT, {"error": dict(result.error)})
         observations = failed_observations(result)
-        error = dict(result.error)
-        if error["type"] == "timeout":
-            self.recorder.record(EventType.RUNNER_TIMEOUT, {"error": error})
-        figures = figures_of(key, observations, result.seconds)
-        self._store.keep_failure({**about, **figures, "error": error}, tab=result.unit)
+        self._store.keep_failure(key, result, observations)
         return observations
 
 

@@ -130,11 +130,20 @@ class UnitStore:
             self.keep(key, about_unit(part), items, result.seconds, tab=result.unit, **took)
         self.budget.close(result.unit)
 
-    def keep_failure(self, payload: Payload, tab: Hashable) -> None:
-        """A unit that failed as a whole."""
+    def keep_failure(self, key: str, result: UnitResult, failed: Sequence[Item]) -> None:
+        """A unit that failed as a whole, and what it had spent by then."""
+        spent = self.budget.tab(result.unit)
+        spent.close()
+        payload = {
+            **about_unit(result.unit),
+            **figures_of(key, failed, result.seconds),
+            "repetitions": max(0, spent.requests - result.unit.size),
+            "cost_usd": spent.cost_usd,
+            "error": dict(result.error or {}),
+        }
         self.recorder.record(EventType.UNIT_FAILED, payload)
         self._failures.update(payload["failures"])
-        self._spend(payload, tab)
+        self._spend(payload, result.unit)
 
     def _lose(self, event: Event, error: StorageError) -> None:
         """Say that a result is gone, so that its unit is asked again."""

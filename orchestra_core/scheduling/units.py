@@ -68,13 +68,13 @@ def evaluator(
     budget = budget or Budget(plan.experiment.limits)
 
     def evaluate(unit: Unit) -> UnitResult:
-        began = time.perf_counter()
+        began, tab = time.perf_counter(), budget.tab(unit)
         configurations = plan.select(unit.config_ids)
         asked = [queries[query_id] for query_id in unit.query_ids]
         found: list[Observation] = []
         error: dict[str, Any] | None = None
         try:
-            found += _expected(unit, _metered(unit, runner.evaluate(configurations, asked), budget))
+            found += _expected(unit, _metered(unit, runner.evaluate(configurations, asked), tab))
             found += _missing(unit, found)
         except BudgetExhausted as limit:
             error = limit.as_payload()
@@ -94,13 +94,16 @@ def checked(unit: Unit, observations: Iterable[Observation]) -> tuple[Observatio
     return (*found, *_missing(unit, found))
 
 
-def _metered(unit: Unit, observations: Iterable[Observation], budget: Budget) -> Iterator[Observation]:
-    """The observations as they come, the budget asked before each. Raises BudgetExhausted."""
-    tab, taken = budget.tab(unit), iter(observations)
+def _metered(unit: Unit, observations: Iterable[Observation], tab: Tab) -> Iterator[Observation]:
+    """The observations as they come, the budget asked before each. Raises BudgetExhausted.
+
+    They end where the tab is closed: the unit was given up, and nobody waits for them any more.
+    """
+    taken = iter(observations)
     try:
         for _ in range(unit.size):
-            budget.check(1)
-            one = next(taken, None)
+            tab.budget.check(1)
+            one = None if tab.closed else next(taken, None)
             if one is None:
                 return
             if one.failure is not None and one.failure.reason in UNSENT:
@@ -198,7 +201,7 @@ def _sound(observation: Observation) -> Observation:
     elif len(set(observation.ranking)) != len(observation.ranking):
         failure = Failure("repeated_document", "the ranking holds one document more than once")
     elif not all(map(_is_figure, (observation.latency_ms, observation.cost))) or not all(
-        map(_is_number, observation.reported.values())
+        map(_is_number, (*observation.reported.values(), *observation.claimed.values()))
     ):
         failure = _MALFORMED
     if failure is observation.failure:

@@ -272,3 +272,16 @@ def test_cost_is_refused_once_it_is_over():
     with pytest.raises(BudgetExhausted, match=r"limits\.cost_usd") as caught:
         budget.check()
     assert caught.value.details == {"limit": "cost_usd"}
+
+
+def test_what_is_answered_after_a_unit_was_given_up_is_paid_for():
+    budget = Budget(Limits(requests=10, cost_usd=0.25))
+    tab = budget.tab("unit")
+    tab.add(1, 0.1)
+    assert not tab.is_spent
+    budget.close("unit")
+    budget.spend(4, tab.cost_usd)
+    assert tab.is_spent, "nothing more may be sent for it"
+    tab.add(1, 0.1)
+    assert (tab.requests, tab.cost_usd) == (1, 0.1)
+    assert (budget.requests, budget.cost_usd) == (4, 0.2)

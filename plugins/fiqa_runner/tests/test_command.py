@@ -119,6 +119,41 @@ def test_a_query_that_failed_is_one_failed_observation(opener, fiqa, one):
     assert [o.failure and o.failure.reason for o in seen] == ["http_503", None, None, None, None]
 
 
+@pytest.mark.parametrize(
+    ("lines", "ranked", "paid"),
+    [
+        ([], False, [0.25, 0.25]),
+        ([{"query_id": "q1", "failure": {"reason": "x"}}], False, [0.25, 0.25]),
+        ([], True, [0.25, 0.25]),
+        ([{"query_id": "q1", "failure": {"reason": "x"}, "cost": 0.5}], True, [0.5, None]),
+        ([{"query_id": "q1", "ranking": ["a"], "latency_ms": 2.0}], True, [None, 0.25]),
+        ([{"query_id": "q1", "ranking": ["a"], "cost": 0.5}], True, [0.5, None]),
+    ],
+)
+def test_every_amount_is_paid_once(tmp_path, lines, ranked, paid):
+    """A mean is spread over the queries that are not timed: it is money, and no figure of any."""
+    figures = {"recall@10": 0.5, "count": 2, "cost_per_query": 0.25}
+    (tmp_path / "metrics.json").write_text(json.dumps({"status": "ok", "metrics": figures}))
+    (tmp_path / "queries.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if ranked:
+        failed = {line["query_id"] for line in lines if "failure" in line}
+        rows = "".join(f"{q} Q0 a 1 1 x\n" for q in ("q1", "q2") if q not in failed)
+        (tmp_path / "run.trec.gz").write_bytes(gzip.compress(rows.encode()))
+    result = read_result(tmp_path, "c", [Query("q1", "one"), Query("q2", "two")], "recall@10")
+    assert result.aggregate_only is not ranked
+    assert [one.cost for one in result.observations] == paid
+
+
+def test_costs_of_lines_without_rankings_are_shared_out(tmp_path):
+    told = {"status": "ok", "metrics": {"recall@10": 0.5, "count": 2}}
+    (tmp_path / "metrics.json").write_text(json.dumps(told))
+    (tmp_path / "queries.jsonl").write_text(json.dumps({"query_id": "own", "cost": 0.5}) + "\n")
+    result = read_result(
+        tmp_path, "c", [Query("q1", "one"), Query("q2", "two")], "recall@10", asked_these=False
+    )
+    assert [one.cost for one in result.observations] == [0.25, 0.25]
+
+
 def test_probes_take_the_times_of_single_requests(opener, fiqa, one):
     queries = fiqa.judged_queries()[:4]
     samples = list(opener("lines").probe(one, queries, Load()))
@@ -404,6 +439,10 @@ def test_a_whole_run(command, tmp_path, fiqa, behave, aggregate):
     if not aggregate:
         assert ran.returncode in {0, 1, 4}, ran.stdout + ran.stderr
         assert verdict["diff_table"][0]["p_value"] is not None
+        smoke = next(e["payload"] for e in events if e["event_type"] == "SMOKE_DONE")
+        (told,) = [warning for warning in smoke["warnings"] if "claims ndcg@10 = 0.4000" in warning]
+        figures = {f"{job['metrics']['ndcg@10']:.4f}" for job in jobs if job["stage"] == "smoke"}
+        assert told.split("come to ")[1].split(",")[0] in figures
         return
     assert ran.returncode == 4, ran.stdout + ran.stderr
     assert verdict["kind"] == "inconclusive"
@@ -415,6 +454,10 @@ def test_a_whole_run(command, tmp_path, fiqa, behave, aggregate):
     assert any("no significance" in warning for warning in smoke["warnings"])
     assert {job["metrics"]["p95_ms"] for job in jobs} == {5.0}
     assert {job["metrics"]["mrr@10"] for job in jobs} == {None}
+    assert all(job["metrics"]["cost_per_query"] == pytest.approx(0.0001) for job in jobs)
+    units = [e["payload"] for e in events if e["event_type"] == "UNIT_DONE"]
+    asked = sum(unit["requests"] for unit in units if unit["kind"] == "evaluate")
+    assert sum(unit["cost_usd"] for unit in units) == pytest.approx(0.0001 * asked)
 
 
 SWEEPING = """

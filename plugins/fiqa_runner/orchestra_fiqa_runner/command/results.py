@@ -8,7 +8,7 @@ import math
 import os
 import stat
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,10 +89,16 @@ def read_result(
     if rankings is None and not ranked:
         _check_told_failures(folder, lines.values(), figures)
         told = {name: value for name, value in figures.items() if name not in _COUNTS}
-        return Result(_reported(config_id, queries, told), aggregate_only=True, figures=figures)
+        cost = _cost_of_each(lines.values(), figures)
+        seen = tuple(Observation(config_id, q.query_id, cost=cost, reported=told) for q in queries)
+        return Result(seen, aggregate_only=True, figures=figures)
     _check_agreement(folder, lines, rankings or {})
     seen = tuple(_observation(config_id, q.query_id, lines, rankings or {}) for q in queries)
     _check_failures(folder, seen, figures)
+    if not any(line.cost is not None for line in lines.values()):
+        seen = tuple(_priced(one, figures.get("cost_per_query")) for one in seen)
+    claimed = {name: value for name, value in figures.items() if name not in (*TIMINGS, *_COUNTS)}
+    seen = tuple(replace(one, claimed=claimed) for one in seen)
     return Result(seen, aggregate_only=False, figures=figures)
 
 
@@ -202,15 +208,20 @@ def _observation(
             return Observation(config_id, query_id, failure=gap)
     if line.failure is not None:
         failure = Failure(line.failure.reason, line.failure.message)
-        return Observation(config_id, query_id, failure=failure)
+        return Observation(config_id, query_id, cost=line.cost, failure=failure)
     ranking = line.ranking if line.ranking is not None else rankings.get(query_id, ())
     return Observation(config_id, query_id, tuple(ranking), latency_ms=line.latency_ms, cost=line.cost)
 
 
-def _reported(
-    config_id: str, queries: Sequence[Query], figures: Mapping[str, float]
-) -> tuple[Observation, ...]:
-    return tuple(Observation(config_id, query.query_id, reported=figures) for query in queries)
+def _cost_of_each(lines: Collection[_Line], figures: Mapping[str, float]) -> float | None:
+    """USD of each query of a block of which no more is known than what all of them cost."""
+    told = [line.cost for line in lines if line.cost is not None]
+    return figures.get("cost_per_query", sum(told) / figures["count"] if told else None)
+
+
+def _priced(seen: Observation, cost: float | None) -> Observation:
+    """With a mean cost, which counts in the budget; not where it was timed, or it would be a figure."""
+    return seen if seen.latency_ms is not None else replace(seen, cost=cost)
 
 
 def _check_agreement(
