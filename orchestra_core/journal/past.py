@@ -172,7 +172,11 @@ class Past:
     def _lose(self, event: Event) -> None:
         payload = event.payload
         key = payload["unit"]
-        self.units[key] = self.units.get(key, ())[1:]
+        places = self.units.get(key, ())
+        ends = {place: event_at(self._path, place).payload for place in places}
+        of_it = (p for p, end in ends.items() if end.get("result") == payload["result"])
+        lost = next(of_it, None)  # one only: a file may hold several parts of a unit
+        self.units[key] = tuple(place for place in places if place != lost)
         self.unfinished.add(key)
         self.requests_in_vain += payload["sent"]
         self.cost_in_vain += payload["cost_usd"]
