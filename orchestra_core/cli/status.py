@@ -25,6 +25,7 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
     from orchestra_core.journal.reporting import build_report
     from orchestra_core.journal.skimming import skim
     from orchestra_core.liveness import process_is_gone
+    from orchestra_core.telling.units import counted
 
     folder, full_id = find_run(run_id, home)
     reader = open_journal(folder, full_id)
@@ -34,7 +35,8 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
     if as_json:
         content = {**summary_of(report), "stage": state.stage, "stages": stages}
         content["process_gone"] = process_is_gone(folder, state)
-        counts = {"events": state.events, "bad_lines": reader.bad_lines, "retries": state.retries}
+        counts = {"events": state.events, "lost_events": state.lost_events}
+        counts |= {"bad_lines": reader.bad_lines, "retries": state.retries}
         print_json({**content, **counts, "last_event_at": state.last_event_at})
         return
     show_report(report)
@@ -50,3 +52,7 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
         click.echo(f"Go on with it: orchestra resume {full_id}")
     if reader.bad_lines:
         click.echo(f"{reader.bad_lines} lines of the journal are damaged and were skipped.")
+    if state.lost_events:
+        lost = counted(state.lost_events, "event is", "events are")
+        click.echo(f"The journal is damaged: {lost} lost, so what is told here may be wrong.")
+        click.echo(f"Where: orchestra verify {full_id}")
