@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestra_core.cli.options import find_run, home_option, json_option, run_argument
+
+if TYPE_CHECKING:
+    from orchestra_core.journal.state import RunState
 
 
 @click.command("status")
@@ -25,7 +29,6 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
     from orchestra_core.journal.reporting import build_report
     from orchestra_core.journal.skimming import skim
     from orchestra_core.liveness import process_is_gone
-    from orchestra_core.telling.units import counted
 
     folder, full_id = find_run(run_id, home)
     reader = open_journal(folder, full_id)
@@ -52,7 +55,13 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
         click.echo(f"Go on with it: orchestra resume {full_id}")
     if reader.bad_lines:
         click.echo(f"{reader.bad_lines} lines of the journal are damaged and were skipped.")
+    _tell_lost(state, full_id)
+
+
+def _tell_lost(state: RunState, run_id: str) -> None:
+    from orchestra_core.telling.units import counted
+
     if state.lost_events:
         lost = counted(state.lost_events, "event is", "events are")
         click.echo(f"The journal is damaged: {lost} lost, so what is told here may be wrong.")
-        click.echo(f"Where: orchestra verify {full_id}")
+        click.echo(f"Where: orchestra verify {run_id}")
