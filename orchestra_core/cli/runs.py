@@ -47,7 +47,8 @@ def _is_gone(home: Home, entry: Mapping[str, Any]) -> bool:
 
 
 def _status(entry: Mapping[str, Any]) -> str:
-    return "killed" if entry["process_gone"] else str(entry["status"])
+    status = "killed" if entry["process_gone"] else str(entry["status"])
+    return f"{status}, journal damaged" if entry["lost_events"] else status
 
 
 def _mark(published: bool) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestra_core.cli.options import find_run, home_option, json_option, run_argument
+
+if TYPE_CHECKING:
+    from orchestra_core.journal.state import RunState
 
 
 @click.command("status")
@@ -34,7 +38,8 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
     if as_json:
         content = {**summary_of(report), "stage": state.stage, "stages": stages}
         content["process_gone"] = process_is_gone(folder, state)
-        counts = {"events": state.events, "bad_lines": reader.bad_lines, "retries": state.retries}
+        counts = {"events": state.events, "lost_events": state.lost_events}
+        counts |= {"bad_lines": reader.bad_lines, "retries": state.retries}
         print_json({**content, **counts, "last_event_at": state.last_event_at})
         return
     show_report(report)
@@ -50,3 +55,13 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
         click.echo(f"Go on with it: orchestra resume {full_id}")
     if reader.bad_lines:
         click.echo(f"{reader.bad_lines} lines of the journal are damaged and were skipped.")
+    _tell_lost(state, full_id)
+
+
+def _tell_lost(state: RunState, run_id: str) -> None:
+    from orchestra_core.telling.units import counted
+
+    if state.lost_events:
+        lost = counted(state.lost_events, "event is", "events are")
+        click.echo(f"The journal is damaged: {lost} lost, so what is told here may be wrong.")
+        click.echo(f"Where: orchestra verify {run_id}")

@@ -55,11 +55,11 @@ class RunLock:
         try:
             self._descriptor = lock_file(self.path, wait=False)
             # The holder before may have removed the file between the two calls.
-            taken = os.path.samestat(os.fstat(self._descriptor), self.path.stat())
-            if taken:
+            if os.path.samestat(os.fstat(self._descriptor), self.path.stat()):
                 holder = {"pid": os.getpid(), "host": platform.node()}
                 os.ftruncate(self._descriptor, 0)
                 os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+                taken = True
         except (BlockingIOError, FileNotFoundError):
             return False
         finally:

@@ -123,6 +123,7 @@ def _entry(run_id: str, state: RunState, reader: JournalReader) -> Entry:
         "requests": state.requests,
         "seconds_per_request": (state.ending or {}).get("seconds_per_request"),
         "bad_lines": reader.bad_lines,
+        "lost_events": state.lost_events,
         "journal_bytes": reader.position,
     }
 

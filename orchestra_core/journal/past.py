@@ -72,7 +72,7 @@ class Past:
     _open: set[str] = field(default_factory=set)
     _path: Path = Path()
     _failed: dict[int, int] = field(default_factory=dict)
-    """Number of an event that says that a unit failed → where it stands."""
+    """Number of an event that says that a request of a unit failed → where it stands."""
 
     def take(self, event_type: EventType, payload: Mapping[str, Any]) -> Event | None:
         """The recorded event that says the same, or None. Raises RunChanged when it says otherwise."""
@@ -127,7 +127,7 @@ class Past:
         """File an event that is no start of a unit; `place`: where its line begins."""
         kind, payload = event.event_type, event.payload
         if kind in UNITS:
-            self.end_unit(payload.get("unit"), place)
+            self.end_unit(payload.get("unit"), place, event.seq if payload.get("failures") else None)
         if kind in _FILING:
             _FILING[kind](self, event)
         if kind not in ANEW:
@@ -138,8 +138,8 @@ class Past:
         """File the start of a unit."""
         self._open.add(key)
 
-    def end_unit(self, key: str | None, place: int) -> None:
-        """File the end of a unit, done or failed."""
+    def end_unit(self, key: str | None, place: int, failed: int | None) -> None:
+        """File the end of a unit; `failed`: the event's number, where a request of it failed."""
         if key is None:
             self.keyless += 1
             return
@@ -147,8 +147,8 @@ class Past:
         self.unfinished.discard(key)
         self.deaths.pop(key, None)
         self.units[key] = (*self.units.get(key, ()), place)
-        if (failed := self.state.failed_units) and failed[-1].unit == key:
-            self._failed.setdefault(failed[-1].seq, place)
+        if failed is not None:
+            self._failed[failed] = place
 
     def _begin(self, event: Event) -> None:
         self.started = event
@@ -172,7 +172,11 @@ class Past:
     def _lose(self, event: Event) -> None:
         payload = event.payload
         key = payload["unit"]
-        self.units[key] = self.units.get(key, ())[1:]
+        places = self.units.get(key, ())
+        ends = {place: event_at(self._path, place).payload for place in places}
+        of_it = (p for p, end in ends.items() if end.get("result") == payload["result"])
+        lost = next(of_it, None)  # one only: a file may hold several parts of a unit
+        self.units[key] = tuple(place for place in places if place != lost)
         self.unfinished.add(key)
         self.requests_in_vain += payload["sent"]
         self.cost_in_vain += payload["cost_usd"]
@@ -227,7 +231,8 @@ class _Filing(Skimmer):
 
     def ended(self, line: bytes, end: Match[bytes]) -> None:
         super().ended(line, end)
-        self.past.end_unit(end[6].decode("utf-8", "surrogatepass"), self.place)
+        failed = None if end[5] == b"{}" else int(end[1])
+        self.past.end_unit(end[6].decode("utf-8", "surrogatepass"), self.place, failed)
 
     def apply(self, event: Event) -> None:
         if event.event_type == EventType.RUN_RESUMED:

@@ -78,7 +78,8 @@ class Recorder:
         try:
             listener(event, self.state)
         except Exception:
-            self._listeners.remove(listener)
+            with suppress(ValueError):  # it failed on another thread too
+                self._listeners.remove(listener)
 
     def record_safely(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
         """Record while things are failing: if the disk is what fails, keep the fold going in memory."""

@@ -10,9 +10,10 @@ import re
 from collections import deque
 from typing import Any
 
-from orchestra_core.journal.events import Event, EventType, parse_line
+from orchestra_core.journal.events import Event, parse_line
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.state import MOST_TOLD, RunState
+from orchestra_core.journal.units import FailedUnit, may_be_asked_again, sent
 
 _TYPE = b'"event_type":"'
 _UNIT_STARTED = b'UNIT_STARTED"'
@@ -48,7 +49,11 @@ class Skimmer:
         self._parsed: dict[bytes, dict[str, Any]] = {}
         self._same: dict[str, Any] = {}
         self._times, self._cost = 0, 0.0
-        """So many units of `_same` size have come without a failure; what all units cost by now."""
+        """So many units of `_same` size and failures have come; what all units cost by now."""
+        self._failed: list[FailedUnit] = []
+        """Those of them that are asked again."""
+        self._asked_again: tuple[str, int, int] | None = None
+        """What a unit like `_same` is and sent, if it is asked again."""
         self._told: deque[bytes] = deque(maxlen=MOST_TOLD)
         self._last = b""
 
@@ -78,7 +83,7 @@ class Skimmer:
         """The state after all lines so far."""
         self._settle_told()
         if event := parse_line(self._last):
-            self.state.last_event_at = event.created_at
+            self.state.last_event_at, self.state.last_seq = event.created_at, event.seq
         return self.state
 
     def started(self, line: bytes, at: int) -> None:
@@ -90,19 +95,18 @@ class Skimmer:
         number, event_type, size, cost, failures, unit = end.groups()
         if event_type == b"UNIT_FAILED":
             self._told.append(line)
-        if failures != b"{}":
-            figures = {**self._figures(size, failures), "cost_usd": float(cost), "unit": _text(unit)}
-            self._settle()
-            self.state.apply(Event(int(number), "", EventType.UNIT_DONE, figures, ""))
-            self._cost = self.state.cost_usd
-            return
         figures = self._figures(size, failures)
         if figures is not self._same:
             self._settle()
-            self._same = figures
+            self._same, self._asked_again = figures, None
+            if may_be_asked_again(figures["failures"]):
+                self._asked_again = figures["kind"], figures["requests"], sent(figures)
         self._times += 1
         if paid := float(cost):
             self._cost += paid
+        if (told := self._asked_again) is not None:
+            failed = FailedUnit(int(number), _text(unit), *told, paid, figures["failures"])
+            self._failed.append(failed)
 
     def apply(self, event: Event) -> None:
         """Take in any other event."""
@@ -129,8 +133,8 @@ class Skimmer:
 
     def _settle(self) -> None:
         if self._times:
-            self.state.apply_units(self._same, self._times, self._cost)
-            self._times = 0
+            self.state.apply_units(self._same, self._times, self._cost, self._failed)
+            self._times, self._failed = 0, []
 
     def _settle_told(self) -> None:
         self._settle()

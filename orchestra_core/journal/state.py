@@ -70,6 +70,7 @@ class RunState:
     ending: Payload | None = None
     error: Payload | None = None
     last_event_at: str = ""
+    last_seq: int = 0
     events: int = 0
     told_events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_TOLD))
     """The last ones that people read, up to the ending."""
@@ -89,7 +90,7 @@ class RunState:
         self.events += 1
         self.run_id = self.run_id or event.run_id
         self.tell(event)
-        self.last_event_at = event.created_at
+        self.last_event_at, self.last_seq = event.created_at, event.seq
         handler = _HANDLERS.get(event.event_type)
         if handler is not None:
             handler(self, event)
@@ -99,7 +100,9 @@ class RunState:
         if event.event_type not in UNTOLD and (not self.ending or event.event_type in _BEGINNINGS):
             self.told_events.append(event)
 
-    def apply_units(self, figures: Payload, times: int, cost_usd: float) -> None:
+    def apply_units(
+        self, figures: Payload, times: int, cost_usd: float, failed: Iterable[FailedUnit]
+    ) -> None:
         """Take in so many ends of units that are alike; with them all units cost `cost_usd`.
 
         The total, because a sum of sums would differ from the sum of each in the last digit.
@@ -107,6 +110,13 @@ class RunState:
         self.events += times
         _count_units(self, figures, times)
         self.cost_usd = cost_usd
+        self.failures.update({reason: times * n for reason, n in figures["failures"].items()})
+        self.failed_units += failed
+
+    @property
+    def lost_events(self) -> int:
+        """How many of a journal's numbers were not there when all of it was folded."""
+        return max(0, self.last_seq - self.events)
 
     @property
     def is_finished(self) -> bool:

@@ -57,8 +57,12 @@ def paid(payload: Payload) -> float:
 
 def has_failed(payload: Payload) -> bool:
     """Whether a request of a unit failed, and it may be asked again: unless it ended its process."""
-    failures = payload["failures"]
-    return bool(failures) and "unit" in payload and QUARANTINED not in failures
+    return "unit" in payload and may_be_asked_again(payload["failures"])
+
+
+def may_be_asked_again(failures: Mapping[str, int]) -> bool:
+    """Whether a unit with these failures is asked again when its run goes on."""
+    return bool(failures) and QUARANTINED not in failures
 
 
 def stands(event: Event, step: Step) -> bool:

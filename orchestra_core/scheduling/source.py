@@ -167,6 +167,11 @@ class UnitSource:
         """
         return self._store.take_failures()
 
+    @property
+    def has_lost(self) -> bool:
+        """Whether a stored result is gone that may not be asked again."""
+        return self._store.has_lost
+
     def _stored_parts(self, unit: Unit, key: str) -> Generator[tuple[Observation, ...], None, Unit]:
         """What is on record of a unit; returns what is left of it."""
         while unit.query_ids:

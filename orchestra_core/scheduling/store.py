@@ -52,6 +52,8 @@ class UnitStore:
     earlier: Earlier | None = None
     replaying: bool = field(default=False, kw_only=True)
     """Nothing may be asked, so nothing may be missing."""
+    has_lost: bool = False
+    """Whether something was, in a replay: what follows from the rest is not what the run found."""
     error: Mapping[str, Any] | None = None
     """Of the unit that `stored` gave last, if it failed."""
     _waiting: list[tuple[Payload, Sequence[Item]]] = field(default_factory=list)
@@ -148,6 +150,7 @@ class UnitStore:
     def _lose(self, event: Event, error: StorageError) -> None:
         """Say that a result is gone, so that its unit is asked again."""
         if self.replaying:
+            self.has_lost = True
             raise error
         told = dict(event.payload)
         told["sent"] = sent(told)

@@ -120,8 +120,11 @@ class RunContext:
     def finish_jobs(self, jobs: Iterable[Job]) -> None:
         """Write the jobs' folders, then say so in the journal.
 
-        They are marked when the target's index is another than at the start, or nobody can say.
+        They are marked when the target's index is another than at the start, or nobody can say. None is
+        written in a replay from which a result is missing.
         """
+        if self.units.has_lost:
+            return
         self.units.flush()
         done = []
         mark = self.look_at_index()

@@ -50,7 +50,7 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [str(DATA), own])), **more}
 
 
-def call(*words: str, cwd: Path, timeout: float = 60, **environ: str) -> Result:
+def call(*words: str, cwd: Path, timeout: float = 240, **environ: str) -> Result:
     done = subprocess.run(
         [SCRIPT, *words],
         cwd=cwd,

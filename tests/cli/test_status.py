@@ -5,7 +5,7 @@ import pytest
 KEYS = {
     "run_id", "name", "status", "started_at", "ended_at", "dataset", "plan_hash", "verdict", "winner",
     "published", "evaluations", "requests", "failures", "error", "stage", "stages", "events",
-    "bad_lines", "retries", "last_event_at",
+    "bad_lines", "lost_events", "retries", "last_event_at",
 }  # fmt: skip
 
 
@@ -64,6 +64,24 @@ def test_damaged_lines_are_counted_and_skipped(orchestra, finished):
     journal.write_bytes(b"".join(lines))
     assert orchestra("status", run_id, "--json").json["bad_lines"] == 1
     assert "1 lines of the journal are damaged" in orchestra("status", run_id).out
+
+
+def test_events_that_are_lost_are_told(orchestra, finished):
+    """Their lines are gone, so only the numbers of the others tell; `list` says it too."""
+    home, run_id = finished
+    journal = home / "reports" / "events" / f"{run_id}.jsonl"
+    assert orchestra("status", run_id, "--json").json["lost_events"] == 0
+    assert "damaged" not in orchestra("status", run_id).out + orchestra("list").out
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:9] + lines[12:]))
+    assert orchestra("status", run_id, "--json").json["lost_events"] == 3
+    assert "The journal is damaged: 3 events are lost" in orchestra("status", run_id).out
+    assert [entry["lost_events"] for entry in orchestra("list", "--json").json] == [0, 3]
+    (row,) = [line for line in orchestra("list").out.splitlines() if run_id in line]
+    assert "journal damaged" in row
+    torn = b'{"v":1,"seq":99\n'  # held nothing
+    journal.write_bytes(b"".join([*lines[:9], torn, *lines[9:]]))
+    assert orchestra("status", run_id, "--json").json["lost_events"] == 0
 
 
 def test_a_journal_without_a_beginning_is_told(orchestra, finished):

@@ -66,11 +66,11 @@ def test_started_at_once_it_runs_once(script, started):
 
 def test_killed_while_its_runner_opened(opening, script, sign):
     opening.kill()
-    opening.communicate(timeout=20)
+    opening.communicate(timeout=120)
     sign("hold-opening", False)
     assert [row["process_gone"] for row in script("list", "--json").json] == [True]
     assert "it was killed" in script("status", "first").out
-    follow = script("events", "first", "--follow", timeout=20)
+    follow = script("events", "first", "--follow", timeout=120)
     assert "process of this run is gone" in follow.err
     assert "ended before anything was asked" in script("replay", "first").err
     resumed = script("resume", "first", "--json")
@@ -84,7 +84,7 @@ def test_killed_in_the_grid(script, started, sign, wait_for):
     process = started("run", *WORDS, "--run-id", "first")
     wait_for((script.home / "asked").exists)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     assert script("report", "first", *WORDS[2:]).out.startswith("first: killed")
     sign("hold-grid", False)
     before = script.events("first")

@@ -49,7 +49,7 @@ def test_while_plugins_are_loaded(script, started, wait_for, number):
     process = started("plan", "--plugins", "slow_to_load")
     wait_for((script.home / "loading").exists)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err.strip()) == (130, "", "Interrupted.")
 
 

@@ -396,7 +396,7 @@ def in_a_child(work, meanwhile=lambda: None):
     ended = []
     waiting = threading.Thread(target=lambda: ended.append(os.waitpid(child, 0)[1]))
     waiting.start()
-    waiting.join(20)
+    waiting.join(60)
     if not ended:
         os.kill(child, signal.SIGKILL)
     waiting.join()

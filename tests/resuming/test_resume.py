@@ -22,6 +22,7 @@ from orchestra_core.journal.memory import load_state
 from orchestra_core.journal.past import read_past
 from orchestra_core.journal.units import LOST
 from orchestra_core.liveness import process_is_gone
+from orchestra_core.observation import Failure, Observation
 from orchestra_core.resuming import check_resumable
 from orchestra_core.testing import StubRunner, StubTarget
 
@@ -342,15 +343,14 @@ def emptied(path):
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, emptied])
-@pytest.mark.parametrize("at", [5, 14])
-def test_what_was_lost_is_asked_again(lab, doomed, undisturbed, told, harm, at):
+@pytest.mark.parametrize(("at", "which"), [(5, 0), (14, 0), (14, -1)])
+def test_what_was_lost_is_asked_again(lab, doomed, undisturbed, told, harm, at, which):
     """As a power cut may leave it: the journal says done, and the result is not there."""
     first = lab.run(doomed(at=at))
     home = Home(lab.home)
-    results = {e.payload["result"] for e in done(first.events)}
-    (lost, *_) = sorted(results)
+    lost = done(first.events)[which].payload["result"]
     harm(home.units(first.run_id) / f"{lost}.jsonl.gz")
-    units = [e.payload["unit"] for e in done(first.events) if e.payload["result"] == lost]
+    units = {e.payload["unit"] for e in done(first.events) if e.payload["result"] == lost}
     forked, _ = lab.copy(lab.home.with_name("other")).fork(first.run_id)
     assert forked.report.status == "completed"
     outcome, _ = lab.resume(first.run_id)
@@ -358,11 +358,72 @@ def test_what_was_lost_is_asked_again(lab, doomed, undisturbed, told, harm, at):
     assert found.pop("requests") > wanted.pop("requests")
     assert sorted(found.pop("warnings")) == sorted([*wanted.pop("warnings"), LOST])
     assert found == wanted
-    events = lab.events(first.run_id)
-    assert [e.payload["unit"] for e in events if e.event_type == "UNIT_LOST"] == units
+    told_lost = [e.payload["unit"] for e in lab.events(first.run_id) if e.event_type == "UNIT_LOST"]
+    assert sorted(told_lost) == sorted(units)  # in the plan's order, not in that of their ends
     state = load_state(home, first.run_id)
     assert state.stages == undisturbed.state.stages
     assert lab.resume(first.run_id)[1].calls == []
+
+
+UNIT = "evaluate", ("q0p5",)
+
+
+class Cut(StubRunner):
+    """One unit of it ends after three answers, as where the run's time is over."""
+
+    def orchestra_runner(self, request):
+        opened = super().orchestra_runner(request)
+        whole = opened.evaluate
+
+        def evaluate(configurations, queries):
+            for n, one in enumerate(whole(configurations, queries)):
+                over = Failure("deadline", "the time is over")
+                is_cut = n == 3 and one.config_id == "q0p5"
+                yield Observation(one.config_id, one.query_id, failure=over) if is_cut else one
+
+        opened.evaluate = evaluate
+        return opened
+
+    orchestra_runner.orchestra_impl = StubRunner.orchestra_runner.orchestra_impl
+
+
+def is_end_of(unit):
+    return lambda event: event.event_type == "UNIT_DONE" and event.payload["unit"] == unit
+
+
+def asked_within(whole, runner):
+    """How many queries of the unit that was cut; no other has but these."""
+    blocks = [queries for what, configs, queries in runner.calls if (what, configs) == UNIT]
+    return sum(len(block) for block in blocks if set(block) <= set(whole))
+
+
+def cut_after(lab, run_id, is_last):
+    """Cut the journal after the last event that is `is_last`."""
+    length = max(n for n, event in enumerate(lab.events(run_id), start=1) if is_last(event))
+    lines = lab.journal(run_id).read_bytes().splitlines(keepends=True)
+    lab.journal(run_id).write_bytes(b"".join(lines[:length]))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_of_a_unit_in_two_parts_only_what_was_lost_is_asked_again(lab, undisturbed, told, which):
+    run_id = lab.run(Cut()).run_id
+    (part,) = [e for e in done(lab.events(run_id)) if e.payload["queries"] == 3]
+    unit = part.payload["unit"]
+    lab.resume(run_id)
+    parts = [event.payload for event in lab.events(run_id) if is_end_of(unit)(event)]
+    assert [payload["queries"] for payload in parts] == [3, 1]
+    cut_after(lab, run_id, is_end_of(unit))
+    (Home(lab.home).units(run_id) / f"{parts[which]['result']}.jsonl.gz").unlink()
+    whole = undisturbed.runner.calls[0][2]  # all of the smoke test get the same queries
+    _, runner = lab.resume(run_id)
+    assert asked_within(whole, runner) == [len(whole) - 1, 1][which]
+    cut_after(lab, run_id, is_end_of(unit))
+    outcome, runner = lab.resume(run_id)
+    assert asked_within(whole, runner) == 0
+    wanted, found = told(undisturbed.outcome), told(outcome)
+    assert found.pop("requests") > wanted.pop("requests")
+    assert sorted(found.pop("warnings")) == sorted([*wanted.pop("warnings"), LOST])
+    assert found == wanted
 
 
 def test_what_was_spent_in_vain_counts(lab):

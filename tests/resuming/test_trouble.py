@@ -7,13 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from orchestra_core import hookimpl
 from orchestra_core.artifacts import Home
+from orchestra_core.errors import StorageError
 from orchestra_core.history import broken_records, read_history
 from orchestra_core.journal.log import JournalReader
 from orchestra_core.journal.memory import load_state
@@ -39,7 +39,7 @@ def full(monkeypatch):
 
         return limited
 
-    for name in ("fsync", "fdatasync", "write"):
+    for name in ("fsync", "fdatasync", "write", "pwrite"):
         monkeypatch.setattr(os, name, counted(name, getattr(os, name)))
 
     def fill(at, *calls):
@@ -74,6 +74,16 @@ def test_a_disk_that_takes_no_more_lines_at_any_of_them(lab, undisturbed, told, 
     assert "UNIT_FAILED" not in {e.event_type for e in lab.events(first.run_id)}
     outcome, _ = lab.resume(first.run_id)
     assert told(outcome) == told(undisturbed.outcome)
+
+
+def test_a_run_is_free_again_though_the_disk_was_full_as_it_was_taken(lab, doomed, full):
+    """The process that could not take it may live on: a service, say."""
+    first = lab.run(doomed(at=5))
+    full(1, "pwrite")
+    with pytest.raises(StorageError, match="No space left"):
+        lab.resume(first.run_id)
+    full(None)
+    assert lab.resume(first.run_id)[0].report.status == "completed"
 
 
 # -- cut anywhere in a trace of writes --------------------------------------------------------------
@@ -356,22 +366,35 @@ def test_a_stopped_holder_keeps_the_run_and_a_killed_one_does_not(lab, doomed):
     assert not path.exists()
 
 
-def test_a_forked_child_does_not_hold_its_parents_run(lab, tmp_path):
-    from orchestra_core.journal.lock import RunLock, is_locked
+FORKING_HOLDER = """
+import os, sys, time
+from pathlib import Path
+from orchestra_core.journal.lock import RunLock
+lock = RunLock(Path(sys.argv[1]))
+let_go, child_has = os.pipe()
+child = os.fork()
+if child == 0:
+    os.write(child_has, b".")
+    time.sleep(600)
+    os._exit(0)
+os.read(let_go, 1)
+print(child, flush=True)
+os._exit(0)  # dies without a word: only the kernel frees the lock
+"""
 
-    path = tmp_path / "events" / "run.lock"
-    lock = RunLock(path)
-    child = os.fork()
-    if child == 0:
-        time.sleep(30)
-        os._exit(0)
-    lock.release()
-    try:
-        RunLock(path).release()
-        assert not is_locked(path)
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+
+def test_a_forked_child_does_not_hold_its_dead_parents_run(lab, doomed):
+    first = lab.run(doomed(at=5))
+    path = Home(lab.home).lock(first.run_id)
+    words = [sys.executable, "-c", FORKING_HOLDER, str(path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        try:
+            assert parent.wait() == 0
+            os.kill(child, 0)  # it lives: else it could hold nothing
+            assert lab.resume(first.run_id)[0].report.status == "completed"
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 # -- policies ---------------------------------------------------------------------------------------

@@ -634,7 +634,7 @@ def test_the_stage_s_own_time_ends_a_slow_stage(tmp_path):
         section = {**FAST, "base_url": service.url}
         began = time.monotonic()
         outcome, events = run(tmp_path, runner=section, limits={"stage": 1})
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20
     assert outcome.exit_code == 3
     assert outcome.report.error["type"] == "budget"
     assert "limits.stage" in outcome.report.error["msg"]

@@ -312,7 +312,7 @@ def test_a_server_that_hangs_is_hung_up_on(opener, dsn, fiqa, make, monkeypatch)
     try:
         began = monotonic()
         (sample,) = opened.probe(one, fiqa.judged_queries()[:1], Load())
-        assert monotonic() - began < 4
+        assert monotonic() - began < 20
         assert sample.failure is not None
     finally:
         for pid in pids:

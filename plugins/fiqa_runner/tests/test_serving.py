@@ -187,7 +187,7 @@ def test_faults_are_played_in_the_shares_asked_for(data_cache):
             seen[outcome(address)] += 1
         assert ask(address, None, "/ready")[0] == 200
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=120)
         assert process.returncode == 0
     assert told == ""
     assert seen["500"] == pytest.approx(60, abs=25)
