@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.racing.fields import Field
 from orchestra_core.builtin.planner import evaluations_allowed, rung_sizes
 from orchestra_core.statistics.neighbours import coded, equivalence
-from orchestra_core.statistics.racing import race_step
+from orchestra_core.statistics.racing import race_step, room
 from orchestra_core.statistics.regret import regret_bound
 
 EPSILON = 0.005
@@ -56,14 +56,14 @@ def race(field: Field, order: Order, budget: float, neighbours: bool = True) -> 
         last = rung == len(ends) - 1
         if last or asked < end or allowed - spent < 2:
             break
-        left = (allowed - spent) // (len(ends) - 1 - rung) // (ends[rung + 1] - end)
+        keep = room(allowed - spent, [int(block) for block in np.diff(ends[rung:])])
         seen = field.scores[np.ix_(alive, order[:asked])]
         step = race_step(
             seen,
             seen,
             delta=DELTA,
             field=count,
-            keep_at_most=max(2, left) if max(2, left) < len(alive) else None,
+            keep_at_most=keep if keep < len(alive) else None,
             alike=equivalence(seen, seen, codes[alive], EPSILON) if neighbours else None,
         )
         forced += [int(alive[i]) for i in step.forced]

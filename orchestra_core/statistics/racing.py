@@ -72,6 +72,17 @@ def log_wealth(differences: Matrix) -> NDArray[np.float64]:
     return mean
 
 
+def room(left: int, blocks: Sequence[int]) -> int:
+    """How many configurations the next rung has room for; at least two.
+
+    `left`: evaluations of the budget; `blocks`: queries of each rung to come. What is left is spread
+    evenly over the rungs that two finalists can then reach. To save for those that nobody will reach
+    would starve the early ones, where most of the good are lost.
+    """
+    reached = [rungs for rungs, block in enumerate(blocks, 1) if left // rungs >= 2 * block]
+    return max(2, left // max(reached, default=1) // blocks[0])
+
+
 def race_step(
     scores: Matrix,
     finer: Matrix,

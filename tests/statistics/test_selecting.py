@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from orchestra_core.fields import Margin
 from orchestra_core.report import MetricDifference
 from orchestra_core.statistics.pareto import front
-from orchestra_core.statistics.racing import Eligible, beaten_beyond_doubt, race_step
+from orchestra_core.statistics.racing import Eligible, beaten_beyond_doubt, race_step, room
 from orchestra_core.statistics.ranking import Standing, best
 from orchestra_core.statistics.verdict import Second, settle
 
@@ -110,6 +110,26 @@ def test_a_much_better_row_beats_the_field_soon():
     rng = np.random.default_rng(1)
     scores = (rng.random((6, 100)) < np.array([[0.9]] + [[0.2]] * 5)).astype(float)
     assert set(step(scores).certain) == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(
+    ("left", "blocks", "kept"),
+    [
+        (1200, [20, 30, 45], 20),  # all can be reached: a third each
+        (1200, [20, 30, 450], 30),  # the last rung takes more than a third for two: half each
+        (100, [60], 2),  # not even the next one: two go as far as they come
+        (0, [20, 30], 2),
+    ],
+)
+def test_what_is_left_is_spread_over_the_rungs_that_two_can_reach(left, blocks, kept):
+    assert room(left, blocks) == kept
+
+
+@given(st.integers(0, 5000), st.lists(st.integers(1, 400), min_size=1, max_size=8))
+def test_nothing_is_saved_for_a_rung_out_of_reach(left, blocks):
+    found = room(left, blocks)
+    assert found >= max(2, left // len(blocks) // blocks[0])
+    assert found == 2 or found * blocks[0] <= left
 
 
 # -- the front --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from orchestra_core import ConfigurationEvidence, RungEvidence
 from orchestra_core.metric_names import PERCENTILES
 from orchestra_core.statistics.dominance import Burden, front_step
 from orchestra_core.statistics.neighbours import coded, equivalence
-from orchestra_core.statistics.racing import Eligible, RaceStep, race_step
+from orchestra_core.statistics.racing import Eligible, RaceStep, race_step, room
 from orchestra_core.statistics.ranking import (
     MATERIAL_MS,
     MATERIAL_SHARE,
@@ -87,10 +87,10 @@ def _burden(evidence: RungEvidence, chosen: Sequence[ConfigurationEvidence], fie
 
 
 def affordable(evidence: RungEvidence) -> int:
-    """How many configurations the next rung may hold, the rest of the budget spread evenly."""
-    rungs_left = max(1, evidence.rungs - evidence.rung - 1)
+    """How many configurations the next rung may hold, by what is left of the grid's budget."""
+    to_come = evidence.plan.stage("grid").rungs[evidence.rung + 1 :]
     left = evidence.evaluations_allowed - evidence.evaluations_spent
-    return max(2, left // rungs_left // evidence.next_rung_queries)
+    return room(left, [len(block) for block in to_come])
 
 
 def _cheapest(

@@ -43,10 +43,13 @@ def build(
     **settings,
 ) -> RungEvidence:
     """`rows`: scores per configuration; `failures`: of the first configuration's queries; `metrics` and
-    `latencies`: per configuration too."""
+    `latencies`: per configuration too; `following`: queries of each rung to come."""
     scores = np.array(rows, dtype=np.float64)
     finer = scores if finer is None else np.array(finer, dtype=np.float64)
     plan = make_plan(len(scores), objective, **(grid or {}))
+    blocks = (tuple(map(str, range(following))),) * rungs
+    stages = [s.model_copy(update={"rungs": blocks}) if s.name == "grid" else s for s in plan.stages]
+    plan = plan.model_copy(update={"stages": tuple(stages)})
     return RungEvidence(
         stage=stage,
         rung=rung,
@@ -69,7 +72,7 @@ def build(
         best_so_far=best_so_far,
         evaluations_spent=spent,
         evaluations_allowed=allowed,
-        next_rung_queries=following,
+        next_rung_queries=following if rung + 1 < rungs else 0,
         settings=Settings(**settings),
     )
 
