@@ -44,11 +44,12 @@ def _stalled(opened: LoadFigures, closed: LoadFigures) -> list[Figure]:
 
 def _overloaded(found: LoadFigures) -> list[Figure]:
     sent, achieved = found.sent_rate or 0.0, found.achieved_rate or 0.0
+    errors = ", ".join(f"{reason} {count:,}" for reason, count in found.errors.items()) or "none"
     about = f"{ASKED} per second to a target that bears {BEARS}"
     return [
         Figure(f"{about}: sent", f"{sent:.1f}/s", f"≥ {0.95 * ASKED:g}/s", sent >= 0.95 * ASKED),
         Figure(f"{about}: answered", f"{achieved:.1f}/s", f"≤ {BEARS}/s", achieved <= BEARS),
-        Figure(f"{about}: errors", f"{found.errors} of {found.requests:,}"),
+        Figure(f"{about}: errors", f"{errors} of {found.requests:,}"),
     ]
 
 

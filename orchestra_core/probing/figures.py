@@ -54,7 +54,7 @@ class LoadFigures(TimedRequests):
     where the runner does not say when they were due.
     """
     repeated: int
-    """Requests that were sent more than once."""
+    """Requests that were sent more than once, redirects included."""
     backoff_ms: float | None
     """The mean of their pauses before repetitions, which are latency; None where there is none."""
     p95_with_errors_ms: float | None

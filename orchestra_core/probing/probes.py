@@ -137,15 +137,11 @@ class Search:
 
     def kept(self, figures: LoadFigures) -> bool:
         """Whether a step kept the limit, `MOST_FAILED` and `KEPT_UP`."""
-        p95, asked, answered = (
-            figures.p95_with_errors_ms,
-            figures.scheduled_rate,
-            figures.achieved_rate,
-        )
-        if p95 is None or p95 > self.limit_ms or asked is None or answered is None:
+        p95, asked, answered = figures.p95_with_errors_ms, figures.scheduled_rate, figures.achieved_rate
+        if p95 is None or asked is None or answered is None:
             return False
-        failed = figures.requests - figures.answered
-        return failed <= MOST_FAILED * figures.requests and answered >= KEPT_UP * asked
+        hardly_any = figures.requests - figures.answered <= MOST_FAILED * figures.requests
+        return p95 <= self.limit_ms and hardly_any and answered >= KEPT_UP * asked
 
     def report(self, load_id: str) -> LoadReport:
         """All steps so far, and the highest rate that held."""
