@@ -87,19 +87,19 @@ def _probe_interleaved(
     Nothing is timed where an arm tells figures of whole blocks only, or where the queries are too few
     to keep the load's clients busy: it would be another load.
     """
-    experiment, warmup = context.plan.experiment, context.plan.stage("ab").warmup
+    experiment, stage = context.plan.experiment, context.plan.stage("ab")
     section = experiment.stages.ab.load
     if any(job.aggregate_only for job in jobs.values()):
         return
     if most_clients(len(query_ids)) < section.concurrency:
         return
-    load = section.as_load(warmup, experiment.seed)
+    load = section.as_load(stage.warmup, experiment.seed)
     size = block_size(load, len(query_ids), INTERLEAVE)
-    earlier = len(jobs[arms[0]].query_ids) - len(query_ids)
+    earlier = len(jobs[arms[0]].query_ids) - len(stage.rungs[look])
     for turn, start in enumerate(range(0, len(query_ids), size)):
         # Both arms meet a block at the same moments: the same queries, gaps and seed.
         seed = experiment.seed + earlier + start
-        load = replace(load, warmup=0 if start else warmup, seed=seed)
+        load = replace(load, warmup=0 if start else stage.warmup, seed=seed)
         for arm in reversed(arms) if turn % 2 else arms:
             context.probe(jobs, look, arm, query_ids[start : start + size], load)
     context.check_target()
