@@ -22,7 +22,7 @@ from orchestra_core.outbound.allowance import Allowance
 from orchestra_core.outbound.closing import Closing
 from orchestra_core.outbound.policy import Policy, Route
 from orchestra_core.outbound.redirects import misled, redirected
-from orchestra_core.outbound.replies import REDIRECTS, Reply, Story, status_failure
+from orchestra_core.outbound.replies import REDIRECTS, Reply, Story, added, refused_cost, status_failure
 from orchestra_core.outbound.retrying import Waits
 from orchestra_core.outbound.upstream import Upstream
 
@@ -53,6 +53,7 @@ class Call:
     repeatable: bool
     with_credentials: bool
     group: str
+    charge: Callable[[Any], float | None]
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Door:
         content: Any = None,
         repeatable: bool | None = None,
         group: str = "",
+        charge: Callable[[Any], float | None] = lambda _content: None,
     ) -> Reply:
         """Ask a target, as often as is due, and return its good answer.
 
@@ -105,7 +107,8 @@ class Door:
         allow and which gets no credentials unless it is of the same origin. `content`: JSON values to
         send. `repeatable`: whether sending twice does no harm (None: by method; say True for a POST
         that only searches). `group`: requests that may fail together, such as those of a configuration;
-        however they fail, they hold back none of another group. Raises RequestFailed with reason and
+        however they fail, they hold back none of another group. `charge`: the JSON content of a refusal
+        (an answer of a failing status) → USD that it says it cost. Raises RequestFailed with reason and
         hint, AddressRefused.
         """
         url = self._url(path)
@@ -116,6 +119,7 @@ class Door:
             repeatable=method in REPEATABLE if repeatable is None else repeatable,
             with_credentials=self.base is not None and url.origin == self.base.origin,
             group=group,
+            charge=charge,
         )
         story, began = Story(), _now()
         try:
@@ -133,6 +137,7 @@ class Door:
             latency_ms=1000 * max(0.0, total - held),
             backoff_ms=1000 * story.backoff_s,
             held_ms=1000 * held,
+            refused_cost=story.cost,
             sizes=self._transport.sizes,
         )
 
@@ -247,6 +252,8 @@ class Door:
         story.under_way_s += _now() - began
         if 200 <= raw.status < 300 or raw.status in REDIRECTS:
             return raw
+        told = refused_cost(raw, call.charge, self._transport.sizes)
+        story.cost = added(story.cost, told)
         raise status_failure(raw, self.secrets)
 
     def _headers(self, call: Call) -> list[tuple[bytes, bytes]]:
@@ -262,7 +269,7 @@ class Door:
             hint=self.redact(error.hint),
             details=self.secrets.redact_json(error.details),
         )
-        clean.attempts = story.attempts
+        clean.attempts, clean.cost = story.attempts, story.cost
         clean.held_ms, clean.backoff_ms = 1000 * story.held_s, 1000 * story.backoff_s
         clean.latency_ms = max(0.0, 1000 * (_now() - began) - clean.held_ms)
         return clean

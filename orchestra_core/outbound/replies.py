@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ class Story:
     held_s: float = 0.0
     under_way_s: float = 0.0
     """Of the present attempt: what its earlier hops took."""
+    cost: float | None = None
+    """USD of attempts that were refused, as far as they told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Reply:
     """The part of `latency_ms` spent in pauses before repetitions."""
     held_ms: float
     """Before and between attempts, for Orchestra's own limits; no part of `latency_ms`."""
+    refused_cost: float | None = None
+    """USD of attempts before it that were refused; None where none told of any."""
     sizes: Sizes = field(default_factory=Sizes, repr=False)
 
     def json(self) -> Any:
@@ -72,7 +77,21 @@ class Reply:
         """The error, with what this answer took."""
         error.attempts, error.latency_ms = self.attempts, self.latency_ms
         error.backoff_ms, error.held_ms = self.backoff_ms, self.held_ms
+        error.cost = added(error.cost, self.refused_cost)
         return error
+
+
+def added(cost: float | None, more: float | None) -> float | None:
+    """Both amounts; None where neither is known."""
+    return more if cost is None else cost + (more or 0.0)
+
+
+def refused_cost(raw: Raw, charge: Callable[[Any], float | None], sizes: Sizes) -> float | None:
+    """What a refusal says it cost; None where it is no JSON."""
+    try:
+        return charge(parse_json(raw.body, sizes))
+    except RequestFailed:
+        return None
 
 
 def status_failure(raw: Raw, secrets: Secrets) -> RequestFailed:

@@ -271,6 +271,35 @@ def test_every_charge_counts_once_in_the_budget_and_a_shared_one_in_no_metric(
         assert [s.cost for s in samples] == [0.25] * 4
 
 
+def test_a_refusal_that_states_a_cost_is_paid_for(open_http, make):
+    """Those before a good answer too."""
+    one, left = make(**USUAL), []
+
+    def answer(request):
+        if request.method == "GET":
+            return 200, {"status": "ok"}
+        return left.pop(0)
+
+    with serving(answer) as service:
+        runner = open_http(service.url, [one], max_retries=1, backoff_s=0.01)
+        refused = (503, {"error": "too dear", "cost": 0.25})
+        left[:] = [refused, refused]
+        (observation,) = runner.evaluate([one], QUERIES[:1])
+        assert (observation.failure.reason, observation.cost) == ("http_503", 0.5)
+        left[:] = [refused, ranked(3, cost=0.5)]
+        (observation,) = runner.evaluate([one], QUERIES[:1])
+        assert (observation.failure, observation.cost, observation.attempts) == (None, 0.75, 2)
+        left[:] = [refused, (200, {"items": "none"})]
+        (observation,) = runner.evaluate([one], QUERIES[:1])
+        assert (observation.failure.reason, observation.cost) == ("no_items", 0.25)
+        left[:] = [refused, (500, {"cost": "free"})]
+        (sample,) = runner.probe(one, QUERIES[:1], Load())
+        assert (sample.failure.reason, sample.cost) == ("http_500", 0.25)
+        left[:] = [(500, b"<html>")]
+        (observation,) = runner.evaluate([one], QUERIES[:1])
+        assert (observation.failure.reason, observation.cost) == ("http_500", None)
+
+
 def test_a_run_ends_where_its_cost_is_used_up_though_answers_are_shared(tmp_path):
     """Ten cents a request, and a whole run that may cost two dollars."""
 

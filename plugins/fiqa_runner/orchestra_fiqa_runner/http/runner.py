@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestra_core.errors import OrchestraError, RequestFailed
 from orchestra_core.observation import Answer, Failure, Observation
 from orchestra_core.outbound.health import check_endpoints
+from orchestra_core.outbound.replies import added
 from orchestra_core.runner import Fingerprint
 from orchestra_core.scheduling.load import drive
 from orchestra_fiqa_runner.http.answers import Answers, Found
@@ -134,6 +135,7 @@ class HttpRunner:
             content=asked.content,
             repeatable=self._mapping.repeatable,
             group=group,
+            charge=self._answers.cost,
         )
 
     def _read(self, reply: Reply, most: int | None = None) -> Found:
@@ -143,7 +145,8 @@ class HttpRunner:
         except RequestFailed as error:
             error.cost = self._answers.cost(content)
             raise reply.spent_on(error) from error
-        return replace(found, ids=self._without_secrets(found.ids))
+        cost = added(found.cost, reply.refused_cost)
+        return replace(found, ids=self._without_secrets(found.ids), cost=cost)
 
     def _without_secrets(self, ids: tuple[str, ...]) -> tuple[str, ...]:
         """Rankings are written down. An id of the dataset is no secret, whatever it holds (`prod-17`
