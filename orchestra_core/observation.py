@@ -66,6 +66,9 @@ class Observation:
     reported: Mapping[str, float] = field(default_factory=dict)
     """Metric → what the target itself says of the whole block, where it can give no ranking:
     `recall@10`, `p95_ms`, `cost_per_query`, … The job is then `aggregate_only`: nothing is claimed."""
+    claimed: Mapping[str, float] = field(default_factory=dict)
+    """Metric → what the target says of the whole block beside its rankings, in every observation of it.
+    It counts for nothing; the smoke test warns where the rankings come to something else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ def _query_line(
         "breakdown_ms": _plain(observation.breakdown_ms) if observation else {},
         "failure": _failure(observation.failure) if observation else None,
         "reported": _plain(observation.reported) if observation else {},
+        "claimed": _plain(observation.claimed) if observation else {},
         "probes": [_probe(order, sample) for order, sample in probes.get(query_id, ())],
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
@@ -148,6 +149,7 @@ def _observation(
         breakdown_ms=line["breakdown_ms"],
         failure=_stored_failure(line["failure"]),
         reported=line.get("reported", {}),
+        claimed=line.get("claimed", {}),
     )
 
 

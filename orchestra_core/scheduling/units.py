@@ -201,7 +201,7 @@ def _sound(observation: Observation) -> Observation:
     elif len(set(observation.ranking)) != len(observation.ranking):
         failure = Failure("repeated_document", "the ranking holds one document more than once")
     elif not all(map(_is_figure, (observation.latency_ms, observation.cost))) or not all(
-        map(_is_number, observation.reported.values())
+        map(_is_number, (*observation.reported.values(), *observation.claimed.values()))
     ):
         failure = _MALFORMED
     if failure is observation.failure:

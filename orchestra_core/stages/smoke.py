@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from orchestra_core.datasets import Dataset
+from orchestra_core.evaluation.claims import contradictions
 from orchestra_core.evaluation.ids import aligned, both_sides, nothing_found
 from orchestra_core.evaluation.jobs import AGGREGATE_ONLY, Job
 from orchestra_core.journal.events import EventType
@@ -46,6 +47,7 @@ def seen(plan: Plan, dataset: Dataset, jobs: Sequence[Job]) -> dict[str, Any]:
     if not any(job.scores[objective].any() for job in jobs):
         queries = len(plan.stage("smoke").query_ids)
         warnings.append(f"{objective} is 0 for each of {len(jobs)} configurations on {queries} queries")
+    warnings += contradictions(jobs)
     return {"overlap": ids.model_dump(mode="json"), "warnings": warnings}
 
 

@@ -439,6 +439,10 @@ def test_a_whole_run(command, tmp_path, fiqa, behave, aggregate):
     if not aggregate:
         assert ran.returncode in {0, 1, 4}, ran.stdout + ran.stderr
         assert verdict["diff_table"][0]["p_value"] is not None
+        smoke = next(e["payload"] for e in events if e["event_type"] == "SMOKE_DONE")
+        (told,) = [warning for warning in smoke["warnings"] if "claims ndcg@10 = 0.4000" in warning]
+        figures = {f"{job['metrics']['ndcg@10']:.4f}" for job in jobs if job["stage"] == "smoke"}
+        assert told.split("come to ")[1].split(",")[0] in figures
         return
     assert ran.returncode == 4, ran.stdout + ran.stderr
     assert verdict["kind"] == "inconclusive"

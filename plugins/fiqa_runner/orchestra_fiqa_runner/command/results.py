@@ -97,6 +97,8 @@ def read_result(
     _check_failures(folder, seen, figures)
     if not any(line.cost is not None for line in lines.values()):
         seen = tuple(_priced(one, figures.get("cost_per_query")) for one in seen)
+    claimed = {name: value for name, value in figures.items() if name not in (*TIMINGS, *_COUNTS)}
+    seen = tuple(replace(one, claimed=claimed) for one in seen)
     return Result(seen, aggregate_only=False, figures=figures)
 
 
