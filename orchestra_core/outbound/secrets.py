@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ _OURS = frozenset(
 )
 
 
+_URL_SAFE = str.maketrans("+/", "-_")
 _LONGEST_FORM = 12
 """Characters that one character of a value may become."""
 
@@ -59,9 +61,9 @@ class Secrets:
             for name, template in templates.items()
         )
         longest_first = sorted((v for v in self._values if len(v) >= SHORTEST), key=len, reverse=True)
-        self._pattern = (
-            re.compile("|".join(map(_in_any_form, longest_first))) if longest_first else None
-        )
+        any_form = "|".join(map(_in_any_form, longest_first))
+        self._pattern = re.compile(any_form, re.IGNORECASE) if longest_first else None
+        self._anchors = {_anchor(form) for value in longest_first for form in (value, *_coded(value))}
         self._longest = _LONGEST_FORM * len(longest_first[0]) if longest_first else 0
 
     def _filled(self, name: str, template: str, environ: Mapping[str, str]) -> str:
@@ -84,8 +86,17 @@ class Secrets:
         return value
 
     def redact(self, text: str) -> str:
-        """The text without any of the values, as they are or escaped for JSON, a URL or HTML."""
-        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+        """The text without any of the values, in whatever case, escaped for JSON, a URL or HTML, in
+        hexadecimal digits or base64 (alone or within other text).
+        """
+        if self._pattern is None or not self._may_hold_one(text):
+            return text
+        return self._pattern.sub(HIDDEN, text)
+
+    def _may_hold_one(self, text: str) -> bool:
+        """Much quicker than the pattern: whether letters and digits of a form are there, or escaped."""
+        lower = text.lower()
+        return "%" in lower or any(anchor in lower for anchor in self._anchors)
 
     def beginning(self, text: str, most: int) -> str:
         """The same for the first `most` characters; a value that is cut off there is taken out."""
@@ -112,15 +123,34 @@ class Secrets:
 
 
 def _in_any_form(value: str) -> str:
-    """A pattern for a value as it is, and escaped: for JSON (once or twice), a URL, HTML, or by repr.
+    """A pattern, for any case, of a value as it is, coded, or escaped for JSON, a URL, HTML, by repr.
 
-    Letters and digits stay as they are in all of these.
+    Letters and digits stay as they are when escaped, but for a URL of which every character is.
     """
-    return re.sub(r"\\+|[^A-Za-z0-9\\]", _escaped, value)
+    in_hex, *in_base64 = (re.sub(r"[^A-Za-z0-9]", _escaped, form) for form in _coded(value))
+    plain = re.sub(r"\\+|[^\\]", _escaped, value)
+    return f"{plain}|{in_hex}|(?-i:{'|'.join(in_base64)})"
+
+
+def _coded(value: str) -> list[str]:
+    """Hexadecimal digits; base64, whole, and what is the same of it wherever in a text the value is."""
+    data, found = value.encode(), [base64.b64encode(value.encode()).decode()]
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + data).decode()
+        found.append(text[-(-8 * before // 6) : 8 * (before + len(data)) // 6])
+    safe = [text.translate(_URL_SAFE) for text in found]
+    return [data.hex(), *dict.fromkeys([*found, *safe])]
+
+
+def _anchor(form: str) -> str:
+    """What no escaping changes of it, but for one of every character."""
+    return max(re.findall("[A-Za-z0-9]+", form), key=len, default="").lower()
 
 
 def _escaped(match: re.Match[str]) -> str:
     found = match[0]
+    if found.isalnum():
+        return f"(?:{found}|%{ord(found):02x})"
     if found.startswith("\\"):
         plain = rf"\\{{{len(found)},{4 * len(found)}}}"
     else:

@@ -1,5 +1,6 @@
 """Secrets come from the environment and are written down nowhere."""
 
+import base64
 import html
 import json
 import re
@@ -116,6 +117,13 @@ FORMS = {
     "form": quote_plus,
     "html": html.escape,
     "repr": lambda text: repr(text)[1:-1],
+    "in capitals": str.upper,
+    "url, every character": lambda text: "".join(f"%{ord(one):02X}" for one in text),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal in capitals": lambda text: text.encode().hex().upper(),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 in json": lambda text: base64.b64encode(text.encode()).decode().replace("/", "\\/"),
+    "base64 in a url": lambda text: quote(base64.b64encode(text.encode()).decode(), safe=""),
 }
 
 
@@ -127,6 +135,22 @@ def test_a_value_is_known_however_it_is_escaped(form, secret):
     secrets = Secrets({"X": "${env:A}"}, {"A": secret})
     assert secrets.redact(f"é {FORMS[form](secret)} ü") == "é [redacted] ü"
     assert secrets.redact_json({secret: [secret]}) == {"[redacted]": ["[redacted]"]}
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@given(
+    secret=st.lists(st.sampled_from("aZ09-._~+/=&?>"), min_size=6, unique=True).map("".join),
+    before=st.text("\0: é", max_size=8).map(str.encode),
+    after=st.text("\0: é", max_size=8).map(str.encode),
+)
+def test_a_value_is_known_within_a_longer_text_in_base64(encode, secret, before, after):
+    """Such as `user:token`. What is left of it tells a few bits of its first and last character."""
+    text = encode(before + secret.encode() + after).decode()
+    shown = Secrets({"X": "${env:A}"}, {"A": secret}).redact(text)
+    head, hidden, tail = shown.partition("[redacted]")
+    assert hidden
+    assert 6 * len(head) < 8 * len(before) + 6
+    assert 6 * len(tail.rstrip("=")) < 8 * len(after) + 6 + 6, "with the last character's own padding"
 
 
 @given(
