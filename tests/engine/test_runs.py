@@ -639,6 +639,7 @@ def test_job_figures_can_be_computed_again_from_its_files(run_orchestra, stub_da
         "breakdown_ms",
         "failure",
         "reported",
+        "claimed",
         "probes",
     ]
     probes = [probe["latency_ms"] for row in rows for probe in row["probes"]]
