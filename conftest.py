@@ -1,7 +1,7 @@
-"""For all tests: Ctrl-C, a hang-up and SIGTERM reach what they start, also in the background of a script.
+"""For all tests: Ctrl-C, a hang-up and SIGTERM reach what they start, also behind a script.
 
-A shell without job control lets its background jobs ignore SIGINT, `nohup` lets them ignore SIGHUP, some
-supervisors leave signals ignored or blocked, and every process inherits what is.
+A shell without job control lets its background jobs ignore SIGINT, `nohup` lets them ignore SIGHUP,
+some supervisors leave signals ignored or blocked, and every process inherits what is.
 """
 
 import signal
