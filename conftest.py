@@ -1,11 +1,18 @@
-"""For all tests: Ctrl-C and a hang-up reach what they start, also in the background of a script.
+"""For all tests: Ctrl-C, a hang-up and SIGTERM reach what they start, also behind a script.
 
-A shell without job control lets its background jobs ignore SIGINT, `nohup` lets them ignore SIGHUP, and
-every process inherits what is ignored.
+A shell without job control lets its background jobs ignore SIGINT, `nohup` lets them ignore SIGHUP,
+some supervisors leave signals ignored or blocked, and every process inherits what is.
 """
 
 import signal
 
-for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+USUAL = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGCHLD: signal.SIG_DFL,  # ignored, no child's exit code can be had
+}
+for number, usual in USUAL.items():
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, USUAL)

@@ -1,6 +1,7 @@
 """The four wheels, installed into fresh environments: the core alone, and all together."""
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -22,9 +23,10 @@ pytestmark = [pytest.mark.wheels, pytest.mark.timeout(600)]
 
 
 def call(*words: object, **more: object) -> str:
-    done = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, timeout=300, check=False, **more
-    )
+    own = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}  # what is installed, not a tree
+    texts = [str(word) for word in words]
+    kept = {"capture_output": True, "text": True, "timeout": 300, "env": own}
+    done = subprocess.run(texts, check=False, **kept, **more)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
