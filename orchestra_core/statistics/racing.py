@@ -77,10 +77,10 @@ def room(left: int, blocks: Sequence[int]) -> int:
 
     `left`: evaluations of the budget; `blocks`: queries of each rung to come. What is left is spread
     evenly over the rungs that two finalists can then reach. To save for those that nobody will reach
-    would starve the early ones, where most of the good are lost.
+    would starve the early ones, where most of the good are lost. Whoever can stay to the end may.
     """
     reached = [rungs for rungs, block in enumerate(blocks, 1) if left // rungs >= 2 * block]
-    return max(2, left // max(reached, default=1) // blocks[0])
+    return max(2, left // sum(blocks), left // max(reached, default=1) // blocks[0])
 
 
 def race_step(

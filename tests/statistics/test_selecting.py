@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from orchestra_core.builtin.planner import rung_sizes
 from orchestra_core.fields import Margin
 from orchestra_core.report import MetricDifference
 from orchestra_core.statistics.pareto import front
@@ -123,6 +124,13 @@ def test_a_much_better_row_beats_the_field_soon():
 )
 def test_what_is_left_is_spread_over_the_rungs_that_two_can_reach(left, blocks, kept):
     assert room(left, blocks) == kept
+
+
+@given(st.integers(2, 50), st.integers(1, 700))
+def test_a_whole_budget_drops_nobody(field, sample):
+    blocks = [int(block) for block in np.diff(rung_sizes(sample, 1.0))]
+    for rung in range(len(blocks)):
+        assert room(field * sum(blocks[rung:]), blocks[rung:]) >= field
 
 
 @given(st.integers(0, 5000), st.lists(st.integers(1, 400), min_size=1, max_size=8))
