@@ -20,7 +20,7 @@ STAYS = {
     "win": "The baseline stays: the challenger won, but is not the recommendation",
     "no_difference": "The baseline stays: on unseen queries nothing is measurably better",
     "regression": "The baseline stays: on unseen queries the challenger is worse",
-    "inconclusive": "The baseline stays: the queries at hand leave the A/B undecided",
+    "inconclusive": "Undecided: the queries at hand do not settle the A/B",
 }
 WITHOUT_VERDICT = {
     "running": "The run is still going",

@@ -209,8 +209,8 @@ def test_the_page_tells_which_margin_is_open(make_report):
     verdict = report.verdict.model_copy(update=open_margin)
     report = report.model_copy(update={"verdict": verdict})
     text = page(report)
-    assert "About 640 queries in all, 440 more, would settle p95\\_ms" in text
-    assert "a p95\\_ms that is in truth 1.57 ms off its margin in 4 of 5 runs" in text
+    assert "About 640 queries in all, 440 more, would settle p95_ms" in text
+    assert "a p95_ms that is in truth 1.57 ms off its margin in 4 of 5 runs" in text
     found = document(report)["ab"]
     assert {key: found[key] for key in open_margin} == open_margin
 
