@@ -606,16 +606,17 @@ def test_an_id_of_the_dataset_is_no_secret_and_an_unknown_one_may_be(
 
 
 def test_repetitions_count_in_the_limit_of_requests(tmp_path, fiqa):
-    """Every second answer is a 503, so the plan's requests suffice for half of it."""
+    """Two of three answers are a 503, so the plan's requests suffice for a third of it."""
     turn = Counter()
     items = [{"doc_id": document_id} for document_id in list(fiqa.corpus)[:10]]
 
     def answer(request):
         turn["asked"] += request.method == "POST"
-        return (503, b"") if turn["asked"] % 2 else (200, {"items": items})
+        return (503, b"") if turn["asked"] % 3 else (200, {"items": items})
 
     with serving(answer) as service:
-        section = {**FAST, "base_url": service.url, "backoff_s": 0.001, "health_endpoints": []}
+        section = {**FAST, "base_url": service.url, "health_endpoints": []}
+        section |= {"backoff_s": 0.001, "max_retries": 9}
         outcome, events = run(tmp_path, runner=section, limits={"requests": 1650})
         assert outcome.exit_code == 3
         assert len(service.queries()) <= 1650
