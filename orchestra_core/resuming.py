@@ -14,7 +14,7 @@ from orchestra_core.journal.lock import RunLock
 from orchestra_core.journal.memory import open_journal
 from orchestra_core.journal.past import read_past
 from orchestra_core.journal.recorder import Listener
-from orchestra_core.journal.reporting import build_report
+from orchestra_core.journal.reporting import report_on
 from orchestra_core.journal.state import RunState
 from orchestra_core.outcome import Outcome
 from orchestra_core.scheduling.results import ResultFolder
@@ -62,7 +62,7 @@ def finished_outcome(state: RunState) -> Outcome | None:
     """What a run came to, if there is nothing left to do for it."""
     if not (state.is_finished and state.told):
         return None
-    return Outcome(build_report(state), exit_code_of(state), tuple(state.artifacts))
+    return Outcome(report_on(state), exit_code_of(state), tuple(state.artifacts))
 
 
 def check_resumable(state: RunState) -> None:

@@ -130,12 +130,16 @@ def _show(target: OpenTarget, found: Sequence[LoadFigures], *, interrupted: bool
 
 def _show_search(target: OpenTarget, report: LoadReport, written: Iterable[str]) -> None:
     _head(target)
-    print_table(_HEADERS, map(_row, sorted(report.steps, key=lambda step: step.rate or 0.0)))
+    steps = sorted(report.steps, key=lambda step: step.rate or 0.0)
+    print_table(_HEADERS, map(_row, steps))
+    for line in filter(None, map(_repetitions, steps)):
+        click.echo(line)
     limit = f"p95 at or below {report.limit_ms:g} ms"
     if report.highest_rate is None:
         click.echo(f"No rate that was tried kept {limit}.")
     else:
-        click.echo(f"Highest rate with {limit}: {rate_figure(report.highest_rate)}/s.")
+        least = "" if (steps[-1].rate or 0.0) > report.highest_rate else "at least "
+        click.echo(f"Highest rate with {limit}: {least}{rate_figure(report.highest_rate)}/s.")
     for line in (_ENDINGS[report.ended], *written):
         if line:
             click.echo(line)

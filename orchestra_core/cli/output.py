@@ -34,9 +34,17 @@ def reader_may_leave() -> Iterator[None]:
         silence_stdout()
 
 
+class _Console(Console):
+    """Where its reader has left it says so as everything else does; rich would end with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps long words whole when it is not a terminal."""
-    made = Console(stderr=stderr, highlight=False, markup=False)
+    made = _Console(stderr=stderr, highlight=False, markup=False)
     if not made.is_terminal:
         made.width = 200
     return made

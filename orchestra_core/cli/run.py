@@ -80,7 +80,7 @@ def _outcome_of(home: Home, found: AlreadyRun, times: StageTimes) -> Outcome:
     """The outcome of the run that was the same, with its stages' times."""
     from orchestra_core.exit_codes import exit_code_of
     from orchestra_core.journal.memory import open_journal
-    from orchestra_core.journal.reporting import build_report
+    from orchestra_core.journal.reporting import report_on
     from orchestra_core.journal.state import RunState
     from orchestra_core.outcome import Outcome
 
@@ -88,4 +88,4 @@ def _outcome_of(home: Home, found: AlreadyRun, times: StageTimes) -> Outcome:
     for event in open_journal(home, found.details["run_id"]):
         state.apply(event)
         times.on_event(event, state)
-    return Outcome(build_report(state), exit_code_of(state), tuple(state.artifacts))
+    return Outcome(report_on(state), exit_code_of(state), tuple(state.artifacts))

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from orchestra_core.cli.options import find_run, home_option, json_option, run_argument
-
-if TYPE_CHECKING:
-    from orchestra_core.journal.state import RunState
 
 
 @click.command("status")
@@ -26,14 +22,14 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
     from orchestra_core.cli.output import print_json
     from orchestra_core.cli.result import show_report, summary_of
     from orchestra_core.journal.memory import open_journal
-    from orchestra_core.journal.reporting import build_report
+    from orchestra_core.journal.reporting import report_on
     from orchestra_core.journal.skimming import skim
     from orchestra_core.liveness import process_is_gone
 
     folder, full_id = find_run(run_id, home)
     reader = open_journal(folder, full_id)
     state = skim(reader)
-    report = build_report(state)
+    report = report_on(state)
     stages = {name: asdict(progress) for name, progress in state.stages.items()}
     if as_json:
         content = {**summary_of(report), "stage": state.stage, "stages": stages}
@@ -55,13 +51,3 @@ def command(run_id: str, home: Path | None, as_json: bool) -> None:
         click.echo(f"Go on with it: orchestra resume {full_id}")
     if reader.bad_lines:
         click.echo(f"{reader.bad_lines} lines of the journal are damaged and were skipped.")
-    _tell_lost(state, full_id)
-
-
-def _tell_lost(state: RunState, run_id: str) -> None:
-    from orchestra_core.telling.units import counted
-
-    if state.lost_events:
-        lost = counted(state.lost_events, "event is", "events are")
-        click.echo(f"The journal is damaged: {lost} lost, so what is told here may be wrong.")
-        click.echo(f"Where: orchestra verify {run_id}")

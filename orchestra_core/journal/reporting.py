@@ -24,6 +24,7 @@ from orchestra_core.report import (
     Verdict,
     Winner,
 )
+from orchestra_core.telling.units import counted
 
 
 def plan_of(state: RunState) -> Plan:
@@ -82,6 +83,17 @@ def build_report(state: RunState) -> Report:
         stages=tuple(_stage(state, stage.name) for stage in plan.stages),
         events=tuple(told_events(state)),
     )
+
+
+def report_on(state: RunState) -> Report:
+    """The report of a journal that was read whole; events that it has lost are its first warning."""
+    report = build_report(state)
+    if not state.lost_events:
+        return report
+    lost = counted(state.lost_events, "event is", "events are")
+    told = f"the journal is damaged: {lost} lost, so what is told here may be wrong"
+    where = f"which: orchestra verify {report.run_id}"
+    return report.model_copy(update={"warnings": (f"{told} ({where})", *report.warnings)})
 
 
 def told_events(state: RunState) -> Iterator[ToldEvent]:

@@ -11,7 +11,7 @@ from orchestra_core.page.chart import Chart, pareto_chart
 from orchestra_core.page.intervals import DifferenceRow, difference_rows
 from orchestra_core.report import Candidate, Decision, JobSummary, Report, Rung
 from orchestra_core.telling.prospects import told_prospects
-from orchestra_core.telling.ranking import ranked
+from orchestra_core.telling.ranking import raced, ranked
 from orchestra_core.telling.story import DROPS, STAYS, verdict_line
 from orchestra_core.telling.units import unit_of, with_unit
 
@@ -232,6 +232,7 @@ def _rows(report: Report, link: Link) -> tuple[dict[str, Any], ...]:
                 "metrics": {key: candidate.metrics.get(key) for key in kept},
                 "figures": _figures(candidate.metrics, kept),
                 "baseline": name == report.baseline.config_id,
+                "outside": not raced(candidate, report),
                 "left": _left(candidate),
                 "jobs": [_job(job, kept, link) for job in found],
             }

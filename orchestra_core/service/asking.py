@@ -30,8 +30,8 @@ PRESETS: Mapping[Preset, Mapping[tuple[str, ...], Any]] = {
     },
     "thorough": {
         ("stages", "smoke", "sample"): 50,
-        ("stages", "grid", "sample"): 200,
-        ("stages", "grid", "budget"): 0.5,
+        ("stages", "grid", "sample"): 150,
+        ("stages", "grid", "budget"): 0.15,
         ("stages", "ab", "sample"): 300,
     },
 }

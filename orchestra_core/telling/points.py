@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestra_core.metric_names import keeps
 from orchestra_core.statistics.pareto import front
-from orchestra_core.telling.ranking import everyone, most_queries, queries
+from orchestra_core.telling.ranking import everyone, most_queries, queries, raced
 from orchestra_core.telling.story import is_adopted
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Role = Literal["winner", "baseline", "challenger"]
 
 @dataclass(frozen=True)
 class Point:
-    """A configuration whose quality and latency are both known, from the grid."""
+    """A configuration whose quality and latency are both known."""
 
     config_id: str
     quality: float
@@ -33,6 +33,8 @@ class Point:
     """Whether it keeps the objective's limits, as far as they were measured."""
     queries: int = 0
     """How many its figures rest on; 0 when unknown."""
+    raced: bool = True
+    """False: a baseline outside of the space, which was asked other queries."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def scatter(report: Report) -> Scatter:
             _role(c.config_id, report),
             kept,
             queries(c),
+            raced(c, report),
         )
         for index, ((c, quality, ms), kept) in enumerate(zip(usable, keeping, strict=True))
     )

@@ -25,6 +25,11 @@ def queries(candidate: Candidate) -> int:
     return int(candidate.metrics.get("count") or 0)
 
 
+def raced(candidate: Candidate, report: Report) -> bool:
+    """Whether it is of the space; else it is a baseline that was asked other queries."""
+    return any(candidate.config_id == other.config_id for other in report.candidates)
+
+
 def most_queries(report: Report) -> int:
     """The most tuning queries that any configuration was asked; 0 when unknown.
 

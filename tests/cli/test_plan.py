@@ -2,6 +2,8 @@
 
 import pytest
 
+from orchestra_core.service.asking import PRESETS
+
 KEYS = {
     "experiment", "dataset", "dataset_sha256", "queries", "baseline", "configurations", "tuning",
     "confirmation", "stages", "plan_hash", "requests", "estimated_seconds", "estimate_basis", "rulings",
@@ -68,3 +70,12 @@ def test_fiqa_is_planned_without_a_file(orchestra):
     assert plan["dataset"] == "fiqa-mini"
     assert plan["baseline"]["config_id"] == "fiqa_para-k10-a0-mmroff"
     assert "fiqa_para-k10-a0p5-mmr0p3-ef64" in {c["config_id"] for c in plan["configurations"]}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_built_in_experiment_allows_every_preset(orchestra, preset):
+    """The service offers them for it."""
+    sizes = [f"--set={'.'.join(path)}={value}" for path, value in PRESETS[preset].items()]
+    assert "deny by" not in orchestra("plan", "--plugins", "fiqa", *sizes).text
+    refused = orchestra("plan", "--plugins", "fiqa", *sizes, "--set", "limits.requests=9").text
+    assert "deny by core.limits_guard" in refused

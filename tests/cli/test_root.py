@@ -160,6 +160,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(shell, finished):
     assert done.stderr == ""
 
 
+def test_a_reader_that_leaves_a_table_is_no_error(finished):
+    """Tables are written by another library than lines."""
+    assert unread("list", home=finished[0]) == 0
+
+
 def unread(*words, home):
     """The exit code of a process whose standard output is closed before it says anything."""
     reading, writing = os.pipe()

@@ -112,12 +112,13 @@ def _text(axes: Axes, point: Point) -> Text:
     colour = BLUE if point.on_front else SOFT
     if point.role:
         figures = f"{figure(point.quality, '')} at {with_unit(point.latency, 'ms')}"
-        text, size = f"{point.role}: {figures}\n{text}", 8.5
+        where = "" if point.raced else " (other queries)"
+        text, size = f"{point.role}{where}: {figures}\n{text}", 8.5
         colour = VERMILION if point.role == "challenger" else INK
     halo = withStroke(linewidth=2.6, foreground="white")
     style = {"bold": point.role == "winner", "color": colour, "path_effects": [halo], "gid": LABEL}
-    where = {"transform": IdentityTransform(), "va": "bottom", "zorder": 8, "linespacing": 1.25}
-    return write(axes, 0, 0, text, size, **where, **style)
+    style |= {"transform": IdentityTransform(), "va": "bottom", "zorder": 8, "linespacing": 1.25}
+    return write(axes, 0, 0, text, size, **style)
 
 
 def _shortest(point: Point, anchor: Floats, box: Floats, marks: Floats) -> float:

@@ -54,7 +54,7 @@ def _best(report: Report, shown: Scatter) -> str:
 
 def subtitle(report: Report, shown: Scatter) -> str:
     """What was measured on what, and what the A/B made of it."""
-    count = len(shown.points)
+    count = sum(point.raced for point in shown.points)
     few = "" if all(point.complete for point in shown.points) else "up to "
     asked = f" on {few}{shown.queries:,} tuning queries" if shown.queries else ""
     asked_more = report.verdict is not None and report.verdict.queries > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestra_core.telling.ranking import everyone, queries, ranked
+from orchestra_core.telling.ranking import everyone, queries, raced, ranked
 from orchestra_core.telling.units import MISSING, figure, unit_of, with_unit
 from orchestra_reporters.failures_csv import top_failures
 from orchestra_reporters.markdown import bullets, escape, table
@@ -107,7 +107,8 @@ def candidates(report: Report, limit: int) -> str:
     metric = report.objective.maximize
     header = ("Configuration", metric, "p95, ms", "USD per 1,000 queries", "Queries", "Race")
     rows = [_candidate(candidate, report) for candidate in chosen]
-    note = f"\n{len(chosen)} of {len(everyone(report))}; those asked the most queries come first.\n"
+    note = f"\n{len(chosen)} of {len(everyone(report))}; those asked the most queries come first"
+    note += ".\n" if all(raced(c, report) for c in order) else ", a baseline outside the space last.\n"
     return table(header, rows) + note
 
 
@@ -120,11 +121,13 @@ def _candidate(candidate: Candidate, report: Report) -> tuple[object, ...]:
         figure(metrics.get("p95_ms"), "ms"),
         figure(None if cost is None else 1000 * cost, "USD"),
         queries(candidate) or MISSING,
-        _fate(candidate),
+        _fate(candidate, report),
     )
 
 
-def _fate(candidate: Candidate) -> str:
+def _fate(candidate: Candidate, report: Report) -> str:
+    if not raced(candidate, report):
+        return "outside the space: asked other queries"
     if not candidate.metrics:
         return "never asked"
     if candidate.dropped_in_rung is None:

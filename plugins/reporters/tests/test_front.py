@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from orchestra_reporters import sections_evidence
+from orchestra_reporters.pareto_text import subtitle
 
 from orchestra_core.experiment import Objective
 from orchestra_core.statistics.pareto import front
@@ -83,6 +85,11 @@ def test_a_baseline_outside_the_space_is_not_measured_against_the_race(make_repo
     assert shown.queries == 100
     assert {p.config_id for p in shown.front} <= {cheap.config_id, best.config_id}
     assert not shown.with_role("baseline").complete
+    assert [p.raced for p in shown.points] == [True, True, False]
+    assert "2 configurations measured" in subtitle(report, shown)
+    table = sections_evidence.candidates(report, 20)
+    assert table.count("reached the end") == 2
+    assert "outside the space: asked other queries" in table
     assert ranked(report)[-1].config_id == report.baseline.config_id
     alone = scatter(make_report(None, candidates=[]))
     assert [p.config_id for p in alone.front] == [report.baseline.config_id]
