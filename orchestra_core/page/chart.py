@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestra_core.report import Report
 from orchestra_core.telling.points import Arm, Point, Role, Scatter, arms, scatter
@@ -90,6 +90,8 @@ def pareto_chart(report: Report) -> Chart | None:
     found, tested = scatter(report), arms(report)
     if not found.points:
         return None
+    if tested:  # a baseline outside the space has no other figures than those
+        found = replace(found, points=tuple(point for point in found.points if point.raced))
     everything: list[Point | Arm] = [*found.points, *tested]
     x_of, x_ticks, x_kind = _latency_axis([one.latency for one in everything])
     y_of, y_ticks = _quality_axis([one.quality for one in everything])
@@ -143,7 +145,7 @@ def _figures(one: Point | Arm, metric: str, whose: str) -> str:
 
 
 def _notes(found: Scatter, tested: Sequence[Arm]) -> tuple[str, ...]:
-    count = len(found.points)
+    count = sum(point.raced for point in found.points)
     on = f" on {found.queries:,} tuning queries" if found.queries else ""
     parts = [
         f"{count:,} {'configuration' if count == 1 else 'configurations'} as the grid measured them{on}"

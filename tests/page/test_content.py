@@ -153,6 +153,18 @@ def test_baseline_and_winner_stand_where_the_ab_measured_them():
     assert ("○", "fewer queries") in {(one.sign, one.meaning) for one in chart.legend}
 
 
+def test_a_baseline_outside_the_space_stands_nowhere_but_in_the_ab():
+    report = reports.win()
+    rest = tuple(c for c in report.candidates if c.config_id != report.baseline.config_id)
+    page = page_of(report.model_copy(update={"candidates": rest}), str)
+    marks = [m for m in page.chart.marks if m.config_id == report.baseline.config_id]
+    assert [mark.stage for mark in marks] == ["ab"]
+    assert any(f"{len(rest)} configurations as the grid" in note for note in page.chart.notes)
+    (row,) = [row for row in page.rows if row["baseline"]]
+    assert row["outside"]
+    assert "outside the space: asked other queries" in render_live(page)
+
+
 def test_latencies_that_hardly_differ_are_drawn_close_together():
     report = reports.win().model_copy(update={"verdict": None, "winner": None})
     near = [
