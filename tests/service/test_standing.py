@@ -46,6 +46,16 @@ def cancelled(served, held, **body):
     return run_id
 
 
+def interrupted(served, held):
+    """The id of a run whose worker was killed while it asked."""
+    held("asking")
+    run_id = served.run()["run_id"]
+    served.wait(run_id, "running")
+    os.kill(served.worker(run_id), signal.SIGKILL)
+    served.wait(run_id, "interrupted")
+    return run_id
+
+
 def test_a_worker_that_cannot_be_started_is_told(serve, held):
     served = serve("--workers", "1", **held.environ)
     held("asking")
@@ -80,11 +90,7 @@ def test_a_run_that_is_taken_up_again_is_starting_and_can_be_cancelled(serve, he
 
 def test_an_interrupted_run_that_is_taken_up_again_is_starting(serve, held):
     served = serve(**held.environ)
-    held("asking")
-    run_id = served.run()["run_id"]
-    served.wait(run_id, "running")
-    os.kill(served.worker(run_id), signal.SIGKILL)
-    served.wait(run_id, "interrupted")
+    run_id = interrupted(served, held)
     held("starting")
     assert served.resume(run_id).json()["status"] == "starting"
     until(lambda: held.pids("starting"))
@@ -122,11 +128,7 @@ def test_a_resume_without_room_changes_nothing(serve, held):
 
 def test_a_run_that_is_carried_by_hand_can_be_cancelled(serve, held):
     served = serve(**held.environ)
-    held("asking")
-    run_id = served.run()["run_id"]
-    served.wait(run_id, "running")
-    os.kill(served.worker(run_id), signal.SIGKILL)
-    served.wait(run_id, "interrupted")
+    run_id = interrupted(served, held)
     with orchestra(served, "resume", run_id) as process:
         until(lambda: "RUN_RESUMED" in kinds(served, run_id))
         assert served.cancel(run_id).status_code == 202
