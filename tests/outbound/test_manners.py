@@ -362,13 +362,19 @@ def test_after_three_trials_nobody_waits():
     assert breaker.is_down
 
 
-def test_a_request_sent_before_the_breaker_opened_is_no_trial():
+def on_trial():
+    """A breaker that has opened, rested and let one request through; and its clock."""
     clock = Clock()
     breaker = Breaker(rest_s=5.0, clock=clock)
     for _ in range(FAILURES_TO_OPEN):
         breaker.answered(False)
     clock.now = 5.0
     assert breaker.enter() is True
+    return breaker, clock
+
+
+def test_a_request_sent_before_the_breaker_opened_is_no_trial():
+    breaker, _ = on_trial()
     breaker.answered(False)
     assert breaker.enter() is None, "the trial is still under way"
     breaker.answered(False, trial=True)
@@ -376,12 +382,7 @@ def test_a_request_sent_before_the_breaker_opened_is_no_trial():
 
 
 def test_a_late_answer_of_an_earlier_request_leaves_no_trial_behind():
-    clock = Clock()
-    breaker = Breaker(rest_s=5.0, clock=clock)
-    for _ in range(FAILURES_TO_OPEN):
-        breaker.answered(False)
-    clock.now = 5.0
-    assert breaker.enter() is True
+    breaker, clock = on_trial()
     breaker.answered(True)  # one sent before the breaker opened
     assert not breaker.is_open()
     breaker.answered(True, trial=True)
